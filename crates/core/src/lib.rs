@@ -1,0 +1,18 @@
+//! What a tenant, a token, a session and a request stamp *are*, and whether they are valid at a given instant.
+//! Pure: no I/O, no clock and no randomness of its own.
+
+pub mod area;
+pub mod identifier;
+pub mod password;
+pub mod random;
+pub mod sealing;
+pub mod session;
+pub mod settings;
+pub mod signing_key;
+pub mod stamp;
+pub mod time;
+pub mod token;
+
+mod error;
+
+pub use error::Error;

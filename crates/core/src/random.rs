@@ -1,0 +1,37 @@
+//! Where randomness comes from.
+
+use aws_lc_rs::rand::SecureRandom;
+
+/// A source of random bytes.
+pub trait Random: Send + Sync + 'static {
+    /// Fills `bytes` with random bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's generator, through the cryptographic library.
+#[derive(Debug, Default)]
+pub struct SystemRandom(aws_lc_rs::rand::SystemRandom);
+
+impl Random for SystemRandom {
+    #[expect(clippy::panic, reason = "without randomness no token may ever be made; the generator fails only at start")]
+    fn fill(&self, bytes: &mut [u8]) {
+        if self.0.fill(bytes).is_err() {
+            panic!("the operating system gave no randomness");
+        }
+    }
+}
+
+/// `length` characters of `[0-9A-Za-z]`, each with all 62 values equally likely.
+pub fn alphanumeric(random: &dyn Random, length: usize) -> String {
+    const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut text = String::with_capacity(length);
+    let mut bytes = [0u8; 64];
+    while text.len() < length {
+        random.fill(&mut bytes);
+        // 248 is the largest multiple of 62 in a byte: what lies above would favour the first characters.
+        text.extend(
+            bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(byte % 62)])).take(length - text.len()),
+        );
+    }
+    text
+}

@@ -1,0 +1,231 @@
+//! What a tenant decides for its systems. A system's settings document is laid over its tenant's, and that over
+//! the defaults here; every member is optional in a document, and an unknown one is refused.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// The cipher of `XverifyApi` and of passwords on their way (contract 1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StampCipher {
+    /// DES in ECB mode with PKCS#7 padding.
+    #[serde(rename = "des-ecb-pkcs7")]
+    DesEcbPkcs7,
+    /// DES in CBC mode with PKCS#7 padding.
+    #[serde(rename = "des-cbc-pkcs7")]
+    DesCbcPkcs7,
+}
+
+/// How ciphertext is written as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StampOutput {
+    /// RFC 4648 section 4, with padding.
+    Base64,
+    /// Hexadecimal digits of either case.
+    Hex,
+}
+
+/// Whether a stamp's GUID counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayRule {
+    /// A GUID is accepted once within the replay window.
+    Once,
+    /// For frontends that send one value for many calls.
+    Off,
+}
+
+/// Settings of a system, complete. Names in a document are lower camelCase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in the settings document")]
+pub struct SystemSettings {
+    /// Cipher of `XverifyApi` and of login passwords.
+    pub cipher: StampCipher,
+    /// Initialisation vector for CBC, 16 hexadecimal digits; the first eight key bytes where absent.
+    pub cipher_iv: Option<String>,
+    /// How the ciphertext is written.
+    pub output: StampOutput,
+    /// Refuse a stamp that carries no time.
+    pub require_timestamp: bool,
+    /// How far a stamp's time may lie from ours, both ways, in seconds.
+    pub stamp_window_seconds: u32,
+    /// Whether a GUID counts once.
+    pub replay: ReplayRule,
+    /// For how long a GUID is remembered, in seconds.
+    pub replay_window_seconds: u32,
+    /// From this instant on (Unix ms) DES stamps are refused (contract 1.9).
+    pub des_refused_from: Option<i64>,
+    /// Accept a login password that is not encrypted.
+    pub allow_plain_password: bool,
+    /// Lifetime of an access token, in seconds.
+    pub access_token_seconds: u32,
+    /// A session ends when it was not refreshed for so many seconds.
+    pub session_idle_seconds: u32,
+    /// A session ends so many seconds after its login, whatever happens.
+    pub session_seconds: u32,
+    /// How many sessions one user may have in this system; the oldest gives way.
+    pub session_limit: Option<u32>,
+    /// Refuse an expired access token on logout too.
+    pub logout_requires_fresh_token: bool,
+    /// Answer HTTP 200 always, as the old platform did.
+    pub legacy_status200: bool,
+    /// The response plugin where `_nodejs` is absent.
+    pub default_plugin: Option<String>,
+    /// Origins that browsers may call from: exact, no wildcard.
+    pub allowed_origins: Vec<String>,
+    /// Failed logins of one account from one address after which a captcha is asked for.
+    pub captcha_after_failures: u32,
+    /// Requests per minute from one address.
+    pub address_requests_per_minute: u32,
+    /// Logins per minute of one account.
+    pub account_logins_per_minute: u32,
+    /// Requests per minute of the whole tenant.
+    pub tenant_requests_per_minute: u32,
+}
+
+impl Default for SystemSettings {
+    fn default() -> Self {
+        Self {
+            cipher: StampCipher::DesEcbPkcs7,
+            cipher_iv: None,
+            output: StampOutput::Base64,
+            require_timestamp: false,
+            stamp_window_seconds: 300,
+            replay: ReplayRule::Once,
+            replay_window_seconds: 600,
+            des_refused_from: None,
+            allow_plain_password: false,
+            access_token_seconds: 7_200,
+            session_idle_seconds: 30 * 86_400,
+            session_seconds: 90 * 86_400,
+            session_limit: None,
+            logout_requires_fresh_token: false,
+            legacy_status200: false,
+            default_plugin: None,
+            allowed_origins: Vec::new(),
+            captcha_after_failures: 3,
+            address_requests_per_minute: 6_000,
+            account_logins_per_minute: 30,
+            tenant_requests_per_minute: 600_000,
+        }
+    }
+}
+
+impl SystemSettings {
+    /// Lays the documents over the defaults, the later over the earlier, member by member. A member that is
+    /// `null` goes back to the default.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] where a document is not an object, has an unknown member or one of the wrong type;
+    /// [`Error::Setting`] where a value is not allowed.
+    pub fn from_documents(documents: &[&serde_json::Value]) -> Result<Self, Error> {
+        let mut merged = serde_json::Map::new();
+        for document in documents {
+            let members = document.as_object().ok_or_else(|| Error::Settings("it must be a JSON object".to_owned()))?;
+            for (name, value) in members {
+                if value.is_null() {
+                    merged.remove(name);
+                } else {
+                    merged.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        let settings: Self =
+            serde_json::from_value(serde_json::Value::Object(merged)).map_err(|error| Error::Settings(error.to_string()))?;
+        settings.validate()?;
+        Ok(settings)
+    }
+
+    /// The initialisation vector that was set, if any.
+    pub fn initialisation_vector(&self) -> Option<[u8; 8]> {
+        self.cipher_iv.as_deref().and_then(parse_vector)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let refuse = |name, reason| Err(Error::Setting { name, reason });
+        if self.cipher_iv.as_deref().is_some_and(|text| parse_vector(text).is_none()) {
+            return refuse("cipherIv", "must be 16 hexadecimal digits");
+        }
+        if !(1..=86_400).contains(&self.stamp_window_seconds) {
+            return refuse("stampWindowSeconds", "must be 1 to 86400");
+        }
+        if !(1..=86_400).contains(&self.replay_window_seconds) {
+            return refuse("replayWindowSeconds", "must be 1 to 86400");
+        }
+        // A stamp that is still inside its own window must still be remembered.
+        if self.replay == ReplayRule::Once && self.replay_window_seconds < 2 * self.stamp_window_seconds {
+            return refuse("replayWindowSeconds", "must be at least twice stampWindowSeconds");
+        }
+        if !(10..=86_400).contains(&self.access_token_seconds) {
+            return refuse("accessTokenSeconds", "must be 10 to 86400");
+        }
+        if self.session_idle_seconds < self.access_token_seconds {
+            return refuse("sessionIdleSeconds", "must not be less than accessTokenSeconds");
+        }
+        if self.session_seconds < self.session_idle_seconds {
+            return refuse("sessionSeconds", "must not be less than sessionIdleSeconds");
+        }
+        if self.session_limit == Some(0) {
+            return refuse("sessionLimit", "must be at least 1");
+        }
+        if self.address_requests_per_minute == 0 || self.account_logins_per_minute == 0 || self.tenant_requests_per_minute == 0 {
+            return refuse("requestsPerMinute", "must be at least 1");
+        }
+        if self.allowed_origins.iter().any(|origin| !is_origin(origin)) {
+            return refuse("allowedOrigins", "must be exact origins such as https://app.example");
+        }
+        Ok(())
+    }
+}
+
+fn parse_vector(text: &str) -> Option<[u8; 8]> {
+    let well_formed = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    well_formed.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(u64::to_be_bytes)
+}
+
+/// RFC 6454 section 6.2: a scheme, `://`, a host and perhaps a port; nothing behind it.
+fn is_origin(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, authority)| {
+        !scheme.is_empty()
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            && !authority.is_empty()
+            && authority.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*\\".contains(&byte))
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a refused document is the failure the test reports")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_system_is_laid_over_its_tenant_and_null_undoes() {
+        let tenant = json!({"accessTokenSeconds": 60, "requireTimestamp": true});
+        let system = json!({"requireTimestamp": null, "output": "hex"});
+        let settings = SystemSettings::from_documents(&[&tenant, &system]).unwrap();
+        assert_eq!((settings.access_token_seconds, settings.require_timestamp, settings.output), (60, false, StampOutput::Hex));
+    }
+
+    #[test]
+    fn wrong_documents_are_refused() {
+        for document in [
+            json!([]),
+            json!({"unknownMember": 1}),
+            json!({"accessTokenSeconds": "60"}),
+            json!({"accessTokenSeconds": 1}),
+            json!({"cipherIv": "12"}),
+            json!({"cipher": "des3"}),
+            json!({"allowedOrigins": ["*"]}),
+            json!({"allowedOrigins": ["https://a.example/path"]}),
+            json!({"replayWindowSeconds": 10}),
+            json!({"sessionLimit": 0}),
+        ] {
+            assert!(SystemSettings::from_documents(&[&document]).is_err(), "{document}");
+        }
+        assert!(SystemSettings::from_documents(&[&json!({"allowedOrigins": ["https://a.example:8443", "http://localhost"]})]).is_ok());
+    }
+}

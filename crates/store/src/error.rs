@@ -1,0 +1,67 @@
+//! The one error type of this crate. Texts name the store and never a value that was stored.
+
+/// What went wrong with a store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database did not answer, or not in time. Nothing is known to have been written.
+    #[error("the database is unavailable")]
+    DatabaseUnavailable(#[source] sqlx::Error),
+    /// The shared cache did not answer, or not in time.
+    #[error("the cache is unavailable")]
+    CacheUnavailable(#[source] redis::RedisError),
+    /// A row with this key is there already.
+    #[error("it exists already: {0}")]
+    Exists(&'static str),
+    /// The row to be changed is not there.
+    #[error("there is no such {0}")]
+    Missing(&'static str),
+    /// A statement failed for a reason that is a defect, not an outage.
+    #[error("a database statement failed")]
+    Statement(#[source] sqlx::Error),
+    /// A stored value does not have the form this version writes.
+    #[error("a stored {0} cannot be read")]
+    Corrupt(&'static str),
+    /// A migration failed, or the database is of a newer version.
+    #[error("the database cannot be migrated")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// The configuration of a store is not usable.
+    #[error("{0}")]
+    Configuration(String),
+}
+
+impl Error {
+    /// Whether the store may answer later: the caller says "unavailable", not "internal".
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self, Self::DatabaseUnavailable(_) | Self::CacheUnavailable(_))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::DatabaseUnavailable(error)
+            }
+            sqlx::Error::Database(database) if outage(database.code().as_deref()) => Self::DatabaseUnavailable(error),
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt("row"),
+            _ => Self::Statement(error),
+        }
+    }
+}
+
+impl From<redis::RedisError> for Error {
+    fn from(error: redis::RedisError) -> Self {
+        Self::CacheUnavailable(error)
+    }
+}
+
+/// Whether a database's own error code says that it cannot work now: Postgres classes 08, 53, 57, 58 and `25006`
+/// (read-only after a failover), `SQLite` busy, locked, I/O error, full and cannot-open with their extended codes.
+fn outage(code: Option<&str>) -> bool {
+    code.is_some_and(|code| {
+        let postgres = code.len() == 5 && (["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006");
+        let sqlite = code.parse::<u32>().is_ok_and(|number| code.len() < 5 && matches!(number & 0xff, 5 | 6 | 10 | 13 | 14));
+        postgres || sqlite
+    })
+}

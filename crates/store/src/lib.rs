@@ -1,0 +1,13 @@
+//! Keeps and finds: the database (the truth), the cache in front of it, and what must be counted once.
+//! SQLite and Postgres, Redis and memory, behind enums with one meaning each.
+
+pub mod admission;
+pub mod cache;
+pub mod db;
+pub mod record;
+
+mod error;
+
+pub use cache::Cache;
+pub use db::Db;
+pub use error::Error;

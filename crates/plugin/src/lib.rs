@@ -1,1 +1,27 @@
+//! Response plugins: runs an allow-listed script on a response's JSON value, bounded in time, memory, steps and output.
+//! A plugin that fails gives the untouched value back, so that it can never undo, block or fake what was done before it.
 
+pub mod casing;
+
+mod budget;
+mod context;
+mod engine;
+mod failure;
+mod json;
+mod library;
+mod limits;
+mod memory;
+mod name;
+mod plugins;
+mod pool;
+mod registry;
+mod report;
+mod reserved;
+mod run;
+mod size;
+
+pub use context::Context;
+pub use failure::{Failure, FailureCode};
+pub use name::PluginName;
+pub use plugins::{Error, Outcome, Plugins};
+pub use registry::Plugin;

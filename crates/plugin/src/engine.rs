@@ -1,0 +1,73 @@
+//! The one engine, shared by all threads: a bare rhai with every limit set, and with nothing in it that was not chosen.
+
+use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, BasicMathPackage, LogicPackage, Package};
+use rhai::{AST, ASTNode, Dynamic, Engine, Expr, OptimizationLevel};
+
+use crate::library::{self, Texts};
+use crate::{budget, limits};
+
+/// The name of the function that a plugin is.
+pub(crate) const ENTRY: &str = "process";
+
+/// Words of the language that scripts do without: they call by name, run text as code, or reach outside.
+const DISABLED: [&str; 8] = ["Fn", "call", "curry", "eval", "import", "export", "is_def_fn", "is_def_var"];
+
+/// Builds the engine. Of rhai's own packages it takes numbers, comparisons and ranges; strings, arrays and maps are ours,
+/// since rhai's hold functions that loop or allocate without bound inside one native call.
+pub(crate) fn build(texts: Texts) -> Engine {
+    let mut engine = Engine::new_raw();
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_max_operations(limits::OPERATIONS)
+        .set_max_call_levels(limits::CALL_DEPTH)
+        .set_max_expr_depths(limits::EXPRESSION_DEPTH, limits::EXPRESSION_DEPTH)
+        .set_max_string_size(limits::STRING)
+        .set_max_array_size(limits::ELEMENTS)
+        .set_max_map_size(limits::ELEMENTS)
+        .set_max_variables(limits::VARIABLES)
+        .set_max_functions(limits::FUNCTIONS)
+        .on_progress(|_| budget::step().map(|code| Dynamic::from(code.as_str())))
+        .on_print(budget::log)
+        .on_debug(|text, _, _| budget::log(text));
+    for word in DISABLED {
+        engine.disable_symbol(word);
+    }
+    ArithmeticPackage::new().register_into_engine(&mut engine);
+    LogicPackage::new().register_into_engine(&mut engine);
+    BasicMathPackage::new().register_into_engine(&mut engine);
+    BasicIteratorPackage::new().register_into_engine(&mut engine);
+    library::install(&mut engine, texts);
+    engine
+}
+
+/// Compiles a source, or says in a sentence why it is no plugin.
+pub(crate) fn compile(engine: &Engine, source: &str) -> Result<AST, String> {
+    if source.len() > limits::SOURCE {
+        return Err(format!("the source has {} bytes, more than the {} allowed", source.len(), limits::SOURCE));
+    }
+    let program = engine.compile(source).map_err(|error| error.to_string())?;
+    if !program.statements().is_empty() {
+        return Err("statements outside a function are not run; a plugin is functions only".to_owned());
+    }
+    if !program.iter_functions().any(|function| function.name == ENTRY && function.params.len() == 2) {
+        return Err(format!("there is no function `{ENTRY}(response, ctx)`"));
+    }
+    if let Some(name) = overlong_call(&program) {
+        return Err(format!("a call of `{name}` has more than {} arguments", limits::ARGUMENTS));
+    }
+    Ok(program)
+}
+
+/// The name of a function that is called with too many arguments.
+fn overlong_call(program: &AST) -> Option<String> {
+    let mut found = None;
+    program.walk(&mut |path: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) = path.last()
+            && call.args.len() > limits::ARGUMENTS
+        {
+            found = Some(call.name.to_string());
+        }
+        found.is_none()
+    });
+    found
+}

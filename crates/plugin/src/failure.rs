@@ -1,0 +1,105 @@
+//! Why a plugin's answer was not used: a stable code for the header `X-Plugin-Error`, and a sentence for the tenant's admin.
+
+use std::fmt;
+
+/// The kind of a failure. Its text is the value of the header `X-Plugin-Error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// The stored source no longer compiles.
+    Compile,
+    /// More steps than a run may take.
+    Operations,
+    /// More wall-clock time than a run may take.
+    Deadline,
+    /// More live memory than a run may hold.
+    Memory,
+    /// A string, array or map grew past its limit.
+    TooLarge,
+    /// Functions called one another too deeply.
+    CallDepth,
+    /// The script threw, or used something that does not exist.
+    Exception,
+    /// The script changed or dropped a member whose value it has to keep.
+    ReservedChanged,
+    /// `process` returned something that is no envelope.
+    OutputType,
+    /// The result is larger than the envelope allows.
+    OutputTooLarge,
+    /// Too many plugins are already waiting for a thread.
+    QueueFull,
+    /// A host function panicked.
+    Panic,
+}
+
+impl FailureCode {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 12] = [
+        Self::Compile,
+        Self::Operations,
+        Self::Deadline,
+        Self::Memory,
+        Self::TooLarge,
+        Self::CallDepth,
+        Self::Exception,
+        Self::ReservedChanged,
+        Self::OutputType,
+        Self::OutputTooLarge,
+        Self::QueueFull,
+        Self::Panic,
+    ];
+
+    /// The code on the wire: lower case, words joined by `_`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compile => "compile",
+            Self::Operations => "operations",
+            Self::Deadline => "deadline",
+            Self::Memory => "memory",
+            Self::TooLarge => "too_large",
+            Self::CallDepth => "call_depth",
+            Self::Exception => "exception",
+            Self::ReservedChanged => "reserved_changed",
+            Self::OutputType => "output_type",
+            Self::OutputTooLarge => "output_too_large",
+            Self::QueueFull => "queue_full",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+impl fmt::Display for FailureCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A plugin run that came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("plugin failed with {code}: {detail}")]
+pub struct Failure {
+    /// What the caller of the API is told.
+    pub code: FailureCode,
+    /// What the tenant's admin is told: a sentence, with the script's line where there is one. Never for the API's caller.
+    pub detail: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_code_has_a_text_of_its_own_fit_for_a_header() {
+        let texts: HashSet<_> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), FailureCode::ALL.len());
+        for text in texts {
+            assert!(text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{text}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What one run may use. Together these stop every script of the hostile suite; none of them alone does.
+
+use std::time::Duration;
+
+/// Steps of the interpreter, those inside native callbacks included.
+pub(crate) const OPERATIONS: u64 = 200_000;
+/// Wall-clock time, from the first step to the checked result.
+pub(crate) const DEADLINE: Duration = Duration::from_millis(50);
+/// Live memory, in bytes, beyond what was held when the run began.
+pub(crate) const MEMORY: i64 = 16 << 20;
+/// Script functions calling one another.
+pub(crate) const CALL_DEPTH: usize = 16;
+/// Nested expressions and blocks, in functions and outside.
+pub(crate) const EXPRESSION_DEPTH: usize = 32;
+/// Bytes of a string.
+pub(crate) const STRING: usize = 256 << 10;
+/// Elements of an array or members of a map, nested ones included.
+pub(crate) const ELEMENTS: usize = 20_000;
+/// Variables in scope.
+pub(crate) const VARIABLES: usize = 128;
+/// Functions of a script.
+pub(crate) const FUNCTIONS: usize = 64;
+/// Arguments of one call: finding a function costs time exponential in them.
+pub(crate) const ARGUMENTS: usize = 12;
+/// Bytes of a source.
+pub(crate) const SOURCE: usize = 32 << 10;
+/// Levels of objects and arrays a script may build.
+pub(crate) const VALUE_DEPTH: usize = 64;
+/// Bytes of the log that `print` and `debug` write to.
+pub(crate) const LOG: usize = 16 << 10;
+/// Bytes of the detail of a failure.
+pub(crate) const DETAIL: usize = 500;
+/// Threads that run the tenants' scripts.
+pub(crate) const THREADS: usize = 2;
+/// Runs that may wait for one of these threads.
+pub(crate) const QUEUE: usize = 64;
+
+/// Bytes of the result, by the bytes of the envelope.
+pub(crate) const fn output(input: usize) -> usize {
+    input.saturating_mul(4).saturating_add(64 << 10)
+}

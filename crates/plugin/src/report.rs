@@ -1,0 +1,52 @@
+//! What a tenant's admin is told about a failed run: a sentence of bounded length, with the line where there is one.
+
+use rhai::{Dynamic, EvalAltResult};
+
+use crate::failure::{Failure, FailureCode};
+use crate::limits;
+
+/// The failure that an error of the interpreter is.
+pub(crate) fn failure(error: &EvalAltResult) -> Failure {
+    let innermost = innermost(error);
+    let code = match innermost {
+        EvalAltResult::ErrorTooManyOperations(..) => FailureCode::Operations,
+        EvalAltResult::ErrorStackOverflow(..) => FailureCode::CallDepth,
+        EvalAltResult::ErrorDataTooLarge(..) => FailureCode::TooLarge,
+        _ => FailureCode::Exception,
+    };
+    // A thrown value can be anything, nested without end; only a text is shown.
+    let mut text = match innermost {
+        EvalAltResult::ErrorRuntime(thrown, _) => thrown_text(thrown),
+        other => other.to_string(),
+    };
+    if let Some(line) = innermost.position().line() {
+        text = format!("line {line}: {text}");
+    }
+    text.truncate(text.floor_char_boundary(limits::DETAIL));
+    Failure::new(code, text)
+}
+
+/// The sentence for a limit that was exceeded.
+pub(crate) fn exceeded(code: FailureCode) -> String {
+    match code {
+        FailureCode::Operations => format!("more than {} operations", limits::OPERATIONS),
+        FailureCode::Deadline => format!("more than {} ms", limits::DEADLINE.as_millis()),
+        FailureCode::Memory => format!("more than {} MiB of memory", limits::MEMORY >> 20),
+        other => other.to_string(),
+    }
+}
+
+fn innermost(error: &EvalAltResult) -> &EvalAltResult {
+    let mut error = error;
+    while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = error {
+        error = inner;
+    }
+    error
+}
+
+fn thrown_text(thrown: &Dynamic) -> String {
+    match thrown.as_immutable_string_ref() {
+        Ok(text) => text.chars().take(limits::DETAIL).collect(),
+        Err(type_name) => format!("threw a value of type {type_name}"),
+    }
+}

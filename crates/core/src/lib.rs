@@ -14,5 +14,6 @@ pub mod time;
 pub mod token;
 
 mod error;
+mod hex;
 
 pub use error::Error;

@@ -1,1 +1,8 @@
-//! Tokens.
+//! The two tokens of a session (contract 1.4): a signed access token that tells everything by itself, and a
+//! refresh token of 32 characters that proves which generation of which session it is.
+
+pub mod access;
+pub mod refresh;
+
+pub use access::{AUDIENCE, AccessClaims, Expected, VerifiedAccess};
+pub use refresh::{MAX_GENERATION, RefreshKey, RefreshKeys, RefreshProof};

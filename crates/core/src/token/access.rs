@@ -1,0 +1,234 @@
+//! Access tokens: issued with the tenant's current key, verified against its live ones.
+//! A token's header is compared with the headers that the live keys write, not interpreted, so that no token can
+//! choose an algorithm, a key of its own, a `crit` extension or an unencoded payload.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+use crate::identifier::{OwnerId, SystemId, UserId};
+use crate::session::SessionId;
+use crate::signing_key::SigningKeys;
+use crate::time::Timestamp;
+
+/// The audience of every access token (contract 1.4).
+pub const AUDIENCE: &str = "api";
+/// The longest access token that is looked at, in bytes.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+/// How far in the future `iat` and `nbf` may lie, in seconds: what the clocks of two nodes may differ by.
+pub const CLOCK_SKEW_SECONDS: i64 = 60;
+
+/// What an access token says (contract 1.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// `iss`: who issues the token.
+    pub issuer: String,
+    /// `sub`, and `id` as the platform's frontends read it: the user.
+    pub user_id: UserId,
+    /// `name`: what the user is called.
+    pub name: String,
+    /// `client_id`: the client that signed in.
+    pub client_id: String,
+    /// `push_name`: where the user's push messages go; left out where there is none.
+    pub push_name: Option<String>,
+    /// `owner_id`: the tenant.
+    pub owner_id: OwnerId,
+    /// `sys_id`: the system.
+    pub sys_id: SystemId,
+    /// `sid`: the session.
+    pub session_id: SessionId,
+    /// `jti`: this token's own name.
+    pub jti: String,
+    /// `iat`: when the token is issued, written in whole seconds, rounded down.
+    pub issued_at: Timestamp,
+    /// `exp`: the first instant at which the token is no longer valid, written in whole seconds, rounded down.
+    pub expires_at: Timestamp,
+}
+
+/// Whom a token must be from and for.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The only `iss` that is accepted.
+    pub issuer: &'a str,
+    /// The tenant of the request.
+    pub owner_id: &'a OwnerId,
+    /// The system of the request.
+    pub sys_id: &'a SystemId,
+}
+
+/// An access token that was found authentic: signed by a live key of the tenant, for this tenant and system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedAccess {
+    session_id: SessionId,
+    user_id: UserId,
+    name: String,
+    push_name: Option<String>,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    jti: String,
+    expired: bool,
+}
+
+impl VerifiedAccess {
+    /// The session the token belongs to.
+    pub const fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// The user.
+    pub const fn user_id(&self) -> &UserId {
+        &self.user_id
+    }
+
+    /// What the user was called when the token was issued.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the user's push messages go.
+    pub fn push_name(&self) -> Option<&str> {
+        self.push_name.as_deref()
+    }
+
+    /// When the token was issued, to the second.
+    pub const fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// The first instant at which the token is no longer valid.
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// The token's own name.
+    pub fn jti(&self) -> &str {
+        &self.jti
+    }
+
+    /// Whether the token had expired when it was verified.
+    pub const fn is_expired(&self) -> bool {
+        self.expired
+    }
+
+    /// The same token, where it has not expired. Every use case but logout asks for this (contract 1.5).
+    ///
+    /// # Errors
+    /// [`Error::TokenExpired`].
+    pub fn fresh(self) -> Result<Self, Error> {
+        if self.expired { Err(Error::TokenExpired) } else { Ok(self) }
+    }
+}
+
+/// The claims as they are written, in this order. A member that stands twice, or a date with a fraction, is refused
+/// when they are read; members that are not listed are passed over.
+#[derive(Serialize, Deserialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    iss: Cow<'a, str>,
+    #[serde(borrow)]
+    aud: Cow<'a, str>,
+    #[serde(borrow)]
+    sub: Cow<'a, str>,
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    client_id: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    push_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    owner_id: Cow<'a, str>,
+    #[serde(borrow)]
+    sys_id: Cow<'a, str>,
+    sid: SessionId,
+    #[serde(borrow)]
+    jti: Cow<'a, str>,
+    iat: i64,
+    exp: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+}
+
+impl SigningKeys {
+    /// Issues a token with the current key, in compact serialisation (RFC 7515 section 7.1).
+    ///
+    /// # Errors
+    /// [`Error::Key`] where the key does not sign.
+    pub fn issue(&self, claims: &AccessClaims) -> Result<String, Error> {
+        let payload = Payload {
+            iss: Cow::Borrowed(&claims.issuer),
+            aud: Cow::Borrowed(AUDIENCE),
+            sub: Cow::Borrowed(claims.user_id.as_str()),
+            id: Cow::Borrowed(claims.user_id.as_str()),
+            name: Cow::Borrowed(&claims.name),
+            client_id: Cow::Borrowed(&claims.client_id),
+            push_name: claims.push_name.as_deref().map(Cow::Borrowed),
+            owner_id: Cow::Borrowed(claims.owner_id.as_str()),
+            sys_id: Cow::Borrowed(claims.sys_id.as_str()),
+            sid: claims.session_id,
+            jti: Cow::Borrowed(&claims.jti),
+            iat: claims.issued_at.seconds(),
+            exp: claims.expires_at.seconds(),
+            nbf: None,
+        };
+        let json = serde_json::to_vec(&payload).map_err(|_| Error::Key("its claims cannot be written"))?;
+        let key = self.current();
+        let mut token = String::with_capacity(key.header().len() + json.len() * 4 / 3 + 360);
+        token.push_str(key.header());
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(&json, &mut token);
+        let signature = key.sign(&token)?;
+        token.push('.');
+        token.push_str(&signature);
+        Ok(token)
+    }
+
+    /// Verifies a token: its signature under a live key, issuer, audience, tenant, system and dates. A token that
+    /// has merely expired is returned and says so; [`VerifiedAccess::fresh`] refuses it. There is no leeway on
+    /// `exp`, and [`CLOCK_SKEW_SECONDS`] on `iat` and `nbf`.
+    ///
+    /// # Errors
+    /// [`Error::TokenInvalid`] for whatever is wrong, all alike.
+    pub fn verify(&self, token: &str, expected: &Expected<'_>, now: Timestamp) -> Result<VerifiedAccess, Error> {
+        let json = self.authentic_payload(token, now).ok_or(Error::TokenInvalid)?;
+        let payload: Payload<'_> = serde_json::from_slice(&json).map_err(|_| Error::TokenInvalid)?;
+        let latest = now.seconds().saturating_add(CLOCK_SKEW_SECONDS);
+        let acceptable = payload.iss == expected.issuer
+            && payload.aud == AUDIENCE
+            && payload.owner_id == expected.owner_id.as_str()
+            && payload.sys_id == expected.sys_id.as_str()
+            && payload.id == payload.sub
+            && payload.iat <= latest
+            && payload.nbf.is_none_or(|not_before| not_before <= latest)
+            && payload.iat < payload.exp;
+        if !acceptable {
+            return Err(Error::TokenInvalid);
+        }
+        Ok(VerifiedAccess {
+            session_id: payload.sid,
+            user_id: UserId::parse(&payload.sub).map_err(|_| Error::TokenInvalid)?,
+            name: payload.name.into_owned(),
+            push_name: payload.push_name.map(Cow::into_owned),
+            issued_at: Timestamp::from_seconds(payload.iat),
+            expires_at: Timestamp::from_seconds(payload.exp),
+            jti: payload.jti.into_owned(),
+            expired: now.seconds() >= payload.exp,
+        })
+    }
+
+    /// The payload of a token that a live key has signed.
+    fn authentic_payload(&self, token: &str, now: Timestamp) -> Option<Vec<u8>> {
+        if token.len() > TOKEN_BYTES {
+            return None;
+        }
+        let (message, signature) = token.rsplit_once('.')?;
+        let (header, payload) = message.split_once('.')?;
+        self.live(now).find(|key| key.header() == header && key.has_signed(message, signature))?;
+        // The decoder refuses padding, foreign characters (a third dot among them) and trailing bits.
+        URL_SAFE_NO_PAD.decode(payload).ok()
+    }
+}

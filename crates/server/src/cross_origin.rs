@@ -1,0 +1,208 @@
+//! Which browsers' pages may call us (CORS, <https://fetch.spec.whatwg.org/#http-cors-protocol>).
+//!
+//! A preflight carries no X header, so that it is answered from an index over all systems. The request itself belongs to one
+//! system, and only that system's list decides whether the page may read the answer. Nothing is ever a wildcard.
+
+use std::sync::Arc;
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
+
+const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "XownerId, XsysId, XverifyApi, XuserFromFirstShareId, XuserFromSecondShareId, XfilterAreaCode, \
+     Authorization, Content-Type, Accept-Language, Prefer",
+);
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("X-Plugin-Error, X-Request-Id, Retry-After");
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+const TRUE: HeaderValue = HeaderValue::from_static("true");
+const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
+
+/// Knows the origins of all systems.
+pub trait OriginIndex: Send + Sync + 'static {
+    /// Whether any system lists this origin, compared exactly.
+    fn allows_any(&self, origin: &str) -> bool;
+}
+
+/// Whether the request's own system lists its origin: set on the response (`response.set_data(AllowedOrigin(true))`) once
+/// the system is known. Absent on earlier errors, which the index decides on so that the page can read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllowedOrigin(pub bool);
+
+/// The middleware.
+#[derive(Clone)]
+pub struct CrossOrigin(Arc<dyn OriginIndex>);
+
+impl CrossOrigin {
+    /// Asks this index.
+    pub fn new(index: Arc<dyn OriginIndex>) -> Self {
+        Self(index)
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for CrossOrigin {
+    type Output = CrossOriginEndpoint<E>;
+
+    fn transform(&self, endpoint: E) -> CrossOriginEndpoint<E> {
+        CrossOriginEndpoint { endpoint, index: Arc::clone(&self.0) }
+    }
+}
+
+/// An endpoint that pages of other origins may call.
+pub struct CrossOriginEndpoint<E> {
+    endpoint: E,
+    index: Arc<dyn OriginIndex>,
+}
+
+impl<E> CrossOriginEndpoint<E> {
+    fn is_listed(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|origin| self.index.allows_any(origin))
+    }
+
+    fn preflight(&self, origin: HeaderValue) -> Response {
+        let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
+        let listed = self.is_listed(&origin);
+        let headers = response.headers_mut();
+        headers.insert(VARY, VARY_ORIGIN);
+        if listed {
+            allow(headers, origin);
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+        }
+        response
+    }
+}
+
+impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let origin = request.headers().get(ORIGIN).cloned();
+        if let Some(origin) = &origin
+            && request.method() == Method::OPTIONS
+            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return Ok(self.preflight(origin.clone()));
+        }
+        let mut response = match self.endpoint.call(request).await {
+            Ok(answer) => answer.into_response(),
+            Err(error) => error.into_response(),
+        };
+        response.headers_mut().append(VARY, VARY_ORIGIN);
+        if let Some(origin) = origin {
+            let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);
+            if decided.unwrap_or_else(|| self.is_listed(&origin)) {
+                allow(response.headers_mut(), origin);
+                response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// The origin itself and never `*`: with credentials a browser takes nothing else.
+fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, TRUE);
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{EndpointExt, Route, get, handler};
+
+    use super::*;
+
+    const HOME: &str = "https://app.example";
+
+    struct OnlyHome;
+
+    impl OriginIndex for OnlyHome {
+        fn allows_any(&self, origin: &str) -> bool {
+            origin == HOME
+        }
+    }
+
+    #[handler]
+    fn undecided() -> &'static str {
+        "early"
+    }
+
+    #[handler]
+    fn refusing() -> Response {
+        let mut response = Response::from("late");
+        response.set_data(AllowedOrigin(false));
+        response
+    }
+
+    #[handler]
+    fn allowing() -> Response {
+        let mut response = Response::from("late");
+        response.set_data(AllowedOrigin(true));
+        response
+    }
+
+    async fn send(method: Method, path: &str, origin: Option<&'static str>) -> Response {
+        let routes = Route::new().at("/undecided", get(undecided)).at("/refusing", get(refusing)).at("/allowing", get(allowing));
+        let mut request = Request::builder().method(method).uri(path.parse().unwrap()).finish();
+        request.headers_mut().insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("GET"));
+        if let Some(origin) = origin {
+            request.headers_mut().insert(ORIGIN, HeaderValue::from_static(origin));
+        }
+        routes.with(CrossOrigin::new(Arc::new(OnlyHome))).get_response(request).await
+    }
+
+    #[tokio::test]
+    async fn a_preflight_of_a_listed_origin_is_answered_in_full() {
+        let response = send(Method::OPTIONS, "/undecided", Some(HOME)).await;
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        for (name, value) in [
+            ("access-control-allow-origin", HOME),
+            ("access-control-allow-credentials", "true"),
+            ("access-control-allow-methods", "GET, POST, DELETE"),
+            ("access-control-max-age", "600"),
+            ("vary", "Origin"),
+        ] {
+            assert_eq!(response.header(name), Some(value), "{name}");
+        }
+        let headers = response.header("access-control-allow-headers").unwrap();
+        assert!(headers.contains("XverifyApi") && headers.contains("Authorization"));
+    }
+
+    #[tokio::test]
+    async fn a_preflight_of_another_origin_gets_nothing() {
+        for origin in ["https://evil.example", "null", "*", "https://app.example.evil.example"] {
+            let response = send(Method::OPTIONS, "/undecided", Some(origin)).await;
+            assert_eq!(response.status(), StatusCode::NO_CONTENT);
+            assert_eq!(response.header("access-control-allow-origin"), None);
+            assert_eq!(response.header("vary"), Some("Origin"));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_requests_own_system_decides_and_the_index_before_it() {
+        for (path, origin, allowed) in [
+            ("/undecided", HOME, true),
+            ("/undecided", "https://evil.example", false),
+            ("/refusing", HOME, false),
+            ("/allowing", HOME, true),
+            ("/unknown", HOME, true),
+        ] {
+            let response = send(Method::GET, path, Some(origin)).await;
+            assert_eq!(response.header("access-control-allow-origin"), allowed.then_some(origin), "{path} {origin}");
+            assert_eq!(response.headers().contains_key(ACCESS_CONTROL_EXPOSE_HEADERS), allowed, "{path} {origin}");
+            assert_eq!(response.header("vary"), Some("Origin"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_without_origin_is_left_alone_but_varies() {
+        let response = send(Method::GET, "/undecided", None).await;
+        assert_eq!(response.header("vary"), Some("Origin"));
+        assert_eq!(response.header("access-control-allow-origin"), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Who is calling: the peer's address, or what trusted proxies say of it.
+//!
+//! `X-Forwarded-For` and `Forwarded` (RFC 7239) count only from listed proxies. Read from the right, the first address that
+//! is no listed proxy is the client; what stands left of it was written by nobody we trust.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::HeaderMap;
+use http::header::FORWARDED;
+use poem::Request;
+
+/// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`; a bare address is a network of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// Text that is not a network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a network in CIDR notation such as 10.0.0.0/8")]
+pub struct NetworkError(String);
+
+impl Network {
+    /// Whether the address is one of the network's.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(self.prefix),
+            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(self.prefix),
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let refuse = || NetworkError(text.to_owned());
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| refuse())?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| refuse())?;
+        if prefix > longest { Err(refuse()) } else { Ok(Self { address, prefix }) }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// The proxies whose forwarding headers are believed; none, unless the operator lists them.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Vec<Network>);
+
+impl TrustedProxies {
+    /// Believes these.
+    pub const fn new(networks: Vec<Network>) -> Self {
+        Self(networks)
+    }
+
+    /// The address of the client of `request`; none only where the request did not come over a socket.
+    pub fn client_address(&self, request: &Request) -> Option<IpAddr> {
+        let peer = request.remote_addr().as_socket_addr()?.ip();
+        Some(self.behind(peer, request.headers()))
+    }
+
+    /// The address of the client, given the connection's peer and the request's headers. Anything malformed or
+    /// contradictory on the trusted part of the way makes it the peer's.
+    pub fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = peer.to_canonical();
+        if self.0.is_empty() || !self.trusts(peer) {
+            return peer;
+        }
+        let forwarded_for = self.first_untrusted(headers, "x-forwarded-for", forwarded_for_entry);
+        let forwarded = self.first_untrusted(headers, FORWARDED.as_str(), forwarded_entry);
+        match (forwarded_for, forwarded) {
+            (Told::Client(client), Told::Nothing) | (Told::Nothing, Told::Client(client)) => client,
+            // A proxy that writes one of the two passes the other on as the client sent it.
+            (Told::Client(one), Told::Client(other)) if one == other => one,
+            _ => peer,
+        }
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(address))
+    }
+
+    /// Reads a header from the right up to the first address that is not a proxy's, or to the leftmost where all are.
+    fn first_untrusted(&self, headers: &HeaderMap, name: &str, parse: fn(&str) -> Option<IpAddr>) -> Told {
+        let mut leftmost = Told::Nothing;
+        for value in headers.get_all(name).iter().rev() {
+            let Ok(text) = value.to_str() else { return Told::Unreadable };
+            for entry in text.rsplit(',') {
+                match parse(entry.trim()) {
+                    Some(address) if self.trusts(address) => leftmost = Told::Client(address),
+                    Some(address) => return Told::Client(address),
+                    None => return Told::Unreadable,
+                }
+            }
+        }
+        leftmost
+    }
+}
+
+/// What a forwarding header says.
+enum Told {
+    /// It is absent.
+    Nothing,
+    /// The client's address.
+    Client(IpAddr),
+    /// It cannot be read as far as it would be believed.
+    Unreadable,
+}
+
+/// An address, perhaps with a port, IPv6 perhaps in brackets.
+fn forwarded_for_entry(text: &str) -> Option<IpAddr> {
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bracketed
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .map(|address| address.to_canonical())
+}
+
+/// The `for` parameter of an element; `unknown` and hidden names (`_x`) are not addresses.
+fn forwarded_entry(text: &str) -> Option<IpAddr> {
+    let value = text.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
+    })?;
+    let unquoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+    forwarded_for_entry(unquoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
+        let proxies = TrustedProxies::new(["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).to_vec());
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        proxies.behind(peer.parse().unwrap(), &map).to_string()
+    }
+
+    #[test]
+    fn only_listed_proxies_are_believed() {
+        for (peer, headers, expected) in [
+            ("203.0.113.9", &[("x-forwarded-for", "198.51.100.1")][..], "203.0.113.9"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "198.51.100.1")], "198.51.100.1"),
+            ("::ffff:10.0.0.1", &[("x-forwarded-for", "198.51.100.1")], "198.51.100.1"),
+            ("10.0.0.1", &[("forwarded", "for=198.51.100.1;proto=https")], "198.51.100.1"),
+            ("10.0.0.1", &[("forwarded", "proto=https;For=\"[2001:db8::1]:4711\"")], "2001:db8::1"),
+            ("fd00::1", &[("x-forwarded-for", "198.51.100.1:4711")], "198.51.100.1"),
+        ] {
+            assert_eq!(client(peer, headers), expected, "{peer} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_rightmost_untrusted_address_wins() {
+        for (headers, expected) in [
+            (&[("x-forwarded-for", "1.1.1.1, 198.51.100.1, 10.0.0.2")][..], "198.51.100.1"),
+            (&[("x-forwarded-for", "garbage, 198.51.100.1")], "198.51.100.1"),
+            (&[("x-forwarded-for", "198.51.100.1"), ("x-forwarded-for", "10.0.0.2")], "198.51.100.1"),
+            (&[("x-forwarded-for", "10.0.0.3, 10.0.0.2")], "10.0.0.3"),
+            (&[("forwarded", "for=1.1.1.1, for=198.51.100.1, for=10.0.0.2")], "198.51.100.1"),
+        ] {
+            assert_eq!(client("10.0.0.1", headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_or_contradictory_is_the_peers() {
+        for headers in [
+            &[("x-forwarded-for", "198.51.100.1, garbage")][..],
+            &[("x-forwarded-for", "")],
+            &[("x-forwarded-for", "198.51.100.1, garbage, 10.0.0.2")],
+            &[("forwarded", "for=unknown")],
+            &[("forwarded", "for=_hidden")],
+            &[("forwarded", "proto=https")],
+            &[("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "198.51.100.1")],
+        ] {
+            assert_eq!(client("10.0.0.1", headers), "10.0.0.1", "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn networks_are_read_and_compared() {
+        for (network, address, contained) in [
+            ("0.0.0.0/0", "1.2.3.4", true),
+            ("10.1.0.0/16", "10.1.255.255", true),
+            ("10.1.0.0/16", "10.2.0.0", false),
+            ("192.0.2.7", "192.0.2.7", true),
+            ("192.0.2.7", "192.0.2.8", false),
+            ("2001:db8::/32", "2001:db8:ffff::1", true),
+            ("2001:db8::/32", "10.0.0.1", false),
+        ] {
+            assert_eq!(network.parse::<Network>().unwrap().contains(address.parse().unwrap()), contained, "{network} {address}");
+        }
+        for text in ["", "10.0.0.0/33", "10.0.0/8", "::/129", "10.0.0.0/", "example.org/8"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+pub(crate) use tree::rename_members;
+
 /// The deepest level whose names are converted, the root being the first. Deeper values stay as they are.
 pub const DEEPEST_LEVEL: usize = 64;
 
@@ -51,3 +53,8 @@ fn named(key: &str, style: Style) -> Cow<'_, str> {
         None => Cow::Borrowed(key),
     }
 }
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod properties;

@@ -1,7 +1,7 @@
 //! The one engine, shared by all threads: a bare rhai with every limit set, and with nothing in it that was not chosen.
 
 use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, BasicMathPackage, LogicPackage, Package};
-use rhai::{AST, ASTNode, Dynamic, Engine, Expr, OptimizationLevel};
+use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel};
 
 use crate::library::{self, Texts};
 use crate::{budget, limits};
@@ -26,7 +26,7 @@ pub(crate) fn build(texts: Texts) -> Engine {
         .set_max_map_size(limits::ELEMENTS)
         .set_max_variables(limits::VARIABLES)
         .set_max_functions(limits::FUNCTIONS)
-        .on_progress(|_| budget::step().map(|code| Dynamic::from(code.as_str())))
+        .on_progress(|_| budget::step().map(|code| code.as_str().into()))
         .on_print(budget::log)
         .on_debug(|text, _, _| budget::log(text));
     for word in DISABLED {

@@ -5,6 +5,7 @@ pub mod casing;
 
 mod budget;
 mod context;
+mod convert;
 mod engine;
 mod failure;
 mod json;
@@ -12,6 +13,7 @@ mod library;
 mod limits;
 mod memory;
 mod name;
+mod path;
 mod plugins;
 mod pool;
 mod registry;

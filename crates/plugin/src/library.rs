@@ -1,35 +1,35 @@
-//! What a script can call: the host functions of the plugin contract, and checked strings, arrays and maps.
+//! What a script can call: the host functions of the plugin contract, and strings, arrays and maps whose functions check
+//! their sizes before they work. Everything that is not registered here or in `engine` does not exist for a script.
 
-use std::sync::Arc;
+mod arrays;
+mod facts;
+mod format;
+mod maps;
+mod members;
+mod names;
+mod number_pattern;
+mod places;
+mod same;
+mod strings;
+mod text;
+mod value;
 
 use rhai::Engine;
 
-use crate::casing;
-use crate::context::Context;
-use crate::json::Json;
-
-/// The context as a script holds it.
-#[derive(Clone)]
-pub(crate) struct Facts(pub(crate) Arc<Context>);
-
-/// The texts behind `text(code, language)`.
-#[derive(Clone)]
-pub(crate) struct Texts(Arc<dyn Fn(&str, &str) -> Option<String> + Send + Sync>);
-
-impl Texts {
-    pub(crate) fn new(texts: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(texts))
-    }
-}
+pub(crate) use facts::Facts;
+pub(crate) use format::Texts;
 
 /// Puts everything into the engine.
-pub(crate) fn install(engine: &mut Engine, _texts: Texts) {
-    engine.register_fn("camel", |json: &mut Json| {
-        json.change(casing::camel);
-        json.clone()
-    });
-    engine.register_fn("snake", |json: &mut Json| {
-        json.change(casing::snake);
-        json.clone()
-    });
+pub(crate) fn install(engine: &mut Engine, texts: Texts) {
+    facts::install(engine);
+    value::install(engine);
+    names::install(engine);
+    members::install(engine);
+    places::install(engine);
+    format::install(engine, texts);
+    text::install(engine);
+    strings::install(engine);
+    arrays::install(engine);
+    maps::install(engine);
+    same::install(engine);
 }

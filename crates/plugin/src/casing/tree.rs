@@ -51,22 +51,30 @@ fn rename(members: &mut Map<String, Value>, style: Style) -> usize {
         }
     };
     let taken = renamed.into_iter().zip(former_names).map(|((name, value), former)| (former.unwrap_or(name), value));
-    let (map, collisions) = rename_apart(taken.chain([clash]).chain(rest).collect(), style);
+    let (map, collisions) = rename_apart(taken.chain([clash]).chain(rest).collect(), |name| key::respelled(name, style));
     *members = map;
     collisions
 }
 
-/// Renames members of which at least two would get one name: those keep the names they had.
-fn rename_apart(members: Vec<(String, Value)>, style: Style) -> (Map<String, Value>, usize) {
-    let mut wanted: HashMap<String, usize> = HashMap::with_capacity(members.len());
+/// Renames members, in place, to what the function wants for a name; a name that two members would have is given to none
+/// that has another. Returns how many kept their name because of that.
+pub(crate) fn rename_members(members: &mut Map<String, Value>, wanted: impl Fn(&str) -> Option<String>) -> usize {
+    let (renamed, collisions) = rename_apart(mem::take(members).into_iter().collect(), wanted);
+    *members = renamed;
+    collisions
+}
+
+/// Renames members of which some would get one name: those keep the names they had.
+fn rename_apart(members: Vec<(String, Value)>, wanted: impl Fn(&str) -> Option<String>) -> (Map<String, Value>, usize) {
+    let mut takers: HashMap<String, usize> = HashMap::with_capacity(members.len());
     for (name, _) in &members {
-        *wanted.entry(key::respelled(name, style).unwrap_or_else(|| name.clone())).or_default() += 1;
+        *takers.entry(wanted(name).unwrap_or_else(|| name.clone())).or_default() += 1;
     }
     let mut collisions = 0;
     let mut renamed = Map::with_capacity(members.len());
     for (name, value) in members {
-        let name = match key::respelled(&name, style) {
-            Some(new) if wanted.get(&new) == Some(&1) => new,
+        let name = match wanted(&name) {
+            Some(new) if takers.get(&new) == Some(&1) => new,
             Some(_) => {
                 collisions += 1;
                 name

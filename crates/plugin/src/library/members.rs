@@ -1,0 +1,51 @@
+//! `keep(list)`, `remove(list)` and `defaults(map)`: which members an object has.
+
+use std::collections::BTreeSet;
+
+use rhai::{Array, Engine, FuncRegistration, ImmutableString, Map};
+use serde_json::Value;
+
+use crate::budget::{self, Fallible};
+use crate::convert;
+use crate::json::Json;
+
+pub(super) fn install(engine: &mut Engine) {
+    FuncRegistration::new("keep")
+        .with_comments(["/// Keeps only the named members of this object, in their order. Returns the value."])
+        .register_into_engine(engine, |json: &mut Json, names: Array| {
+            let names = names_of(names)?;
+            on_members(json, |members| members.retain(|name, _| names.contains(name.as_str())))
+        });
+    FuncRegistration::new("remove")
+        .with_comments(["/// Removes the named members of this object. Returns the value."])
+        .register_into_engine(engine, |json: &mut Json, names: Array| {
+            let names = names_of(names)?;
+            on_members(json, |members| members.retain(|name, _| !names.contains(name.as_str())))
+        });
+    FuncRegistration::new("defaults")
+        .with_comments(["/// Adds the members this object has not, at its end. Returns the value."])
+        .register_into_engine(engine, defaults);
+}
+
+fn defaults(json: &mut Json, defaults: Map) -> Fallible<Json> {
+    let mut added = Vec::with_capacity(defaults.len());
+    for (name, value) in defaults {
+        added.push((name.to_string(), convert::within_depth(convert::to_json(value)?, 2)?));
+    }
+    on_members(json, |members| {
+        for (name, value) in added {
+            members.entry(name).or_insert(value);
+        }
+    })
+}
+
+fn on_members(json: &mut Json, edit: impl FnOnce(&mut serde_json::Map<String, Value>)) -> Fallible<Json> {
+    let edited = json.change(|value| value.as_object_mut().map(edit));
+    edited.ok_or("only an object has members")?;
+    budget::check()?;
+    Ok(json.clone())
+}
+
+fn names_of(names: Array) -> Fallible<BTreeSet<ImmutableString>> {
+    names.into_iter().map(|name| name.into_immutable_string().map_err(|_| "a member's name is a text".into())).collect()
+}

@@ -1,0 +1,46 @@
+//! `camel()`, `snake()` and `rename(map)`: what members are called.
+
+use rhai::{Engine, FuncRegistration, Map};
+use serde_json::Value;
+
+use crate::budget::{self, Fallible};
+use crate::casing;
+use crate::json::Json;
+
+pub(super) fn install(engine: &mut Engine) {
+    FuncRegistration::new("camel")
+        .with_comments(["/// Spells every member name in lower camelCase, at every level. Returns the value."])
+        .register_into_engine(engine, |json: &mut Json| respell(json, casing::camel));
+    FuncRegistration::new("snake")
+        .with_comments(["/// Spells every member name in snake_case, at every level. Returns the value."])
+        .register_into_engine(engine, |json: &mut Json| respell(json, casing::snake));
+    FuncRegistration::new("rename")
+        .with_comments(["/// Renames members of this object: `#{old: \"new\"}`. A name that is taken is not given. Returns the value."])
+        .register_into_engine(engine, rename);
+}
+
+fn respell(json: &mut Json, convert: fn(&mut Value) -> usize) -> Fallible<Json> {
+    let collisions = json.change(convert);
+    if collisions > 0 {
+        metrics::counter!("plugin_name_collisions_total").increment(collisions as u64);
+    }
+    budget::check()?;
+    Ok(json.clone())
+}
+
+fn rename(json: &mut Json, names: Map) -> Fallible<Json> {
+    let mut wanted = std::collections::BTreeMap::new();
+    for (old, new) in names {
+        let new = new.into_immutable_string().map_err(|_| format!("the new name of `{old}` is no text"))?;
+        wanted.insert(old.to_string(), new.to_string());
+    }
+    let collisions = json.change(|value| match value {
+        Value::Object(members) => Ok(casing::rename_members(members, |name| wanted.get(name).filter(|new| *new != name).cloned())),
+        _ => Err("only an object has members to rename"),
+    })?;
+    if collisions > 0 {
+        metrics::counter!("plugin_name_collisions_total").increment(collisions as u64);
+    }
+    budget::check()?;
+    Ok(json.clone())
+}

@@ -1,0 +1,76 @@
+//! Plugins from the outside: the built-ins, the script's contract, what is refused, and a suite of hostile scripts.
+
+mod built_ins;
+mod contract;
+mod hostile;
+mod language;
+mod publishing;
+
+use std::sync::Arc;
+
+use bo_auth_plugin::{Context, FailureCode, Outcome, Plugins};
+use serde_json::{Value, json};
+
+/// An envelope with everything in it that scripts may and may not touch.
+fn envelope() -> Value {
+    json!({
+        "code": 0,
+        "success": true,
+        "message": "ok",
+        "data": {
+            "accessToken": "header.claims.signature",
+            "refreshToken": "1abcdefghijklmnopqrstuvwxyz012345",
+            "expiresIn": 7200,
+            "mobile": "13800008000",
+            "rows": [{"id": 1, "full_name": "Zhang San", "score": 1.0}, {"id": 2, "full_name": "Li Si", "score": 2.5}],
+        },
+    })
+}
+
+fn context() -> Context {
+    Context {
+        owner_id: Some(Arc::from("demo")),
+        sys_id: Some(Arc::from("web")),
+        route: "/bo/api/v3/logout",
+        method: Arc::from("POST"),
+        status: 200,
+        language: "zh-CN",
+        user_id: None,
+        now_ms: 1_700_000_000_000,
+        params: vec![("_nodejs".to_owned(), "mine".to_owned()), ("_mode".to_owned(), "short".to_owned())],
+    }
+}
+
+/// Plugins with a text to find.
+fn plugins() -> Plugins {
+    Plugins::with_texts(|code, language| (code == "40113" && language == "zh-CN").then(|| "令牌已过期".to_owned())).unwrap()
+}
+
+/// Publishes a source for the tenant `demo` and runs it once.
+async fn run_source(source: &str, envelope: Value) -> Outcome {
+    let plugins = plugins();
+    plugins.publish("demo", "mine", source).await.unwrap();
+    let plugin = plugins.find(Some("demo"), "mine").unwrap();
+    plugins.run(&plugin, envelope, &context()).await
+}
+
+/// Runs the body of `process` and returns what goes out.
+async fn run_body(body: &str) -> Value {
+    let outcome = run_source(&format!("fn process(response, ctx) {{ {body} }}"), envelope()).await;
+    assert_eq!(outcome.failure, None, "{body}");
+    outcome.response
+}
+
+/// Runs the body of `process`, which must fail and hand the untouched envelope back.
+async fn fail_body(body: &str) -> FailureCode {
+    fail_source(&format!("fn process(response, ctx) {{ {body} }}")).await
+}
+
+/// Runs a source, which must fail and hand the untouched envelope back.
+async fn fail_source(source: &str) -> FailureCode {
+    let outcome = run_source(source, envelope()).await;
+    assert_eq!(outcome.response.to_string(), envelope().to_string(), "{source}");
+    let failure = outcome.failure.unwrap_or_else(|| panic!("nothing stopped this script:\n{source}"));
+    assert!(failure.detail.len() <= 500, "{source}");
+    failure.code
+}

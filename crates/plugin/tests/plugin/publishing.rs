@@ -1,0 +1,99 @@
+//! What may be published, who finds it, and what happens to what is stored.
+
+use bo_auth_plugin::{Error, FailureCode, Plugins};
+
+use super::{context, envelope};
+
+const MINE: &str = "fn process(response, ctx) { response.set(\"message\", \"mine\") }";
+
+#[tokio::test]
+async fn a_tenants_plugin_is_its_own() {
+    let plugins = Plugins::new().unwrap();
+    plugins.publish("demo", "mine", MINE).await.unwrap();
+    assert_eq!(plugins.find(Some("demo"), "mine").unwrap().name(), "mine");
+    assert!(plugins.find(Some("other"), "mine").is_none());
+    assert!(plugins.find(None, "mine").is_none());
+    assert!(plugins.withdraw("demo", "mine"));
+    assert!(!plugins.withdraw("demo", "mine"));
+    assert!(plugins.find(Some("demo"), "mine").is_none());
+}
+
+#[tokio::test]
+async fn a_tenants_plugin_goes_before_a_built_in_of_the_same_name() {
+    let plugins = Plugins::new().unwrap();
+    plugins.publish("demo", "common-data", MINE).await.unwrap();
+    assert!(!plugins.find(Some("demo"), "common-data").unwrap().is_built_in());
+    assert!(plugins.find(Some("other"), "common-data").unwrap().is_built_in());
+    plugins.withdraw("demo", "common-data");
+    assert!(plugins.find(Some("demo"), "common-data").unwrap().is_built_in());
+}
+
+#[tokio::test]
+async fn a_run_keeps_the_version_it_found() {
+    let plugins = Plugins::new().unwrap();
+    plugins.publish("demo", "mine", MINE).await.unwrap();
+    let found = plugins.find(Some("demo"), "mine").unwrap();
+    plugins.publish("demo", "mine", &MINE.replace("mine", "newer")).await.unwrap();
+    assert_eq!(plugins.run(&found, envelope(), &context()).await.response["message"], "mine");
+    let found = plugins.find(Some("demo"), "mine").unwrap();
+    assert_eq!(plugins.run(&found, envelope(), &context()).await.response["message"], "newer");
+}
+
+#[tokio::test]
+async fn what_is_no_plugin_is_refused_and_the_version_before_stays() {
+    let plugins = Plugins::new().unwrap();
+    plugins.publish("demo", "mine", MINE).await.unwrap();
+    let arguments = ["1"; 13].join(", ");
+    for source in [
+        String::new(),
+        "fn process(response) { response }".to_owned(),
+        "fn other(response, ctx) { response }".to_owned(),
+        "fn process(response, ctx) { response ".to_owned(),
+        format!("let x = 1; {MINE}"),
+        format!("{MINE} process(1, 2);"),
+        "fn process(response, ctx) { eval(\"1\") }".to_owned(),
+        "fn process(response, ctx) { let f = Fn(\"process\"); f }".to_owned(),
+        "fn process(response, ctx) { let f = |x| x; f.call(1) }".to_owned(),
+        "fn process(response, ctx) { let f = |x| x; f.curry(1) }".to_owned(),
+        "import \"x\" as y; fn process(response, ctx) { response }".to_owned(),
+        format!("fn process(response, ctx) {{ process({arguments}) }}"),
+        format!("fn process(response, ctx) {{ response.set({arguments}) }}"),
+        format!("{MINE} // {}", "x".repeat(32 << 10)),
+        (0..65).map(|number| format!("fn f{number}() {{ }} ")).chain([MINE.to_owned()]).collect(),
+    ] {
+        let refused = plugins.publish("demo", "mine", &source).await;
+        assert!(matches!(refused, Err(Error::Compile(_))), "{refused:?} for {source:.100}");
+    }
+    assert!(matches!(plugins.publish("demo", "../mine", MINE).await, Err(Error::Name)));
+    let found = plugins.find(Some("demo"), "mine").unwrap();
+    assert_eq!(plugins.run(&found, envelope(), &context()).await.response["message"], "mine");
+}
+
+#[tokio::test]
+async fn a_stored_plugin_that_no_longer_compiles_fails_instead_of_vanishing() {
+    let plugins = Plugins::new().unwrap();
+    plugins.restore("demo", "mine", "fn process(").await.unwrap();
+    let found = plugins.find(Some("demo"), "mine").unwrap();
+    let outcome = plugins.run(&found, envelope(), &context()).await;
+    assert_eq!(outcome.response, envelope());
+    assert_eq!(outcome.failure.unwrap().code, FailureCode::Compile);
+}
+
+#[tokio::test]
+async fn when_the_queue_is_full_the_envelope_goes_out_as_it_is() {
+    let plugins = Plugins::new().unwrap();
+    plugins.publish("demo", "slow", "fn process(response, ctx) { loop { } }").await.unwrap();
+    let slow = plugins.find(Some("demo"), "slow").unwrap();
+    let context = context();
+    let mut runs: Vec<_> = (0..80).map(|_| Box::pin(plugins.run(&slow, envelope(), &context))).collect();
+    let mut codes = Vec::new();
+    for run in &mut runs {
+        // The first look at a run puts it in the queue, or finds that full.
+        let looked = std::future::poll_fn(|task| std::task::Poll::Ready(run.as_mut().poll(task))).await;
+        if let std::task::Poll::Ready(outcome) = looked {
+            assert_eq!(outcome.response, envelope());
+            codes.extend(outcome.failure.map(|failure| failure.code));
+        }
+    }
+    assert!(codes.contains(&FailureCode::QueueFull), "{codes:?}");
+}

@@ -15,7 +15,6 @@ impl AreaPath {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed parse is the failure the test reports")]
 mod tests {
     use super::*;
 

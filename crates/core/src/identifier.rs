@@ -112,7 +112,6 @@ identifier!(
 );
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed parse is the failure the test reports")]
 mod tests {
     use super::*;
 

@@ -196,7 +196,6 @@ fn is_origin(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a refused document is the failure the test reports")]
 mod tests {
     use serde_json::json;
 

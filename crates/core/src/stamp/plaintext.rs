@@ -110,3 +110,90 @@ pub fn new_stamp_plaintext(random: &dyn Random, now: Option<Timestamp>) -> Strin
         None => guid,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn one_guid_has_one_digest_however_it_is_written() {
+        let digest = |text: &str| Plaintext::read(text.as_bytes()).unwrap().digest();
+        let plain = digest("ddb052a64c5d837964d95b9693198747");
+        for written in [
+            "DDB052A64C5D837964D95B9693198747",
+            "ddb052a6-4c5d-8379-64d9-5b9693198747",
+            "{ddb052a6-4c5d-8379-64d9-5b9693198747}",
+            "{DDB052A64c5d837964d95b9693198747}|1700000000",
+        ] {
+            assert_eq!(digest(written), plain, "{written}");
+        }
+        assert_ne!(digest("ddb052a64c5d837964d95b9693198748"), plain);
+        // Dashes elsewhere make an opaque text of it, and opaque texts stand as they are.
+        assert_ne!(digest("d-db052a64c5d-8379-64d9-5b9693198747"), plain);
+        assert_ne!(digest("demo010b6197272-4de4-231b-9a58-07850"), digest("DEMO010b6197272-4de4-231b-9a58-07850"));
+    }
+
+    #[test]
+    fn what_is_not_a_guid_is_refused() {
+        for text in [
+            "",
+            "|1700000000",
+            "ddb052a64c5d837964d95b969319874",
+            "ddb052a64c5d837964d95b96931987470",
+            "gdb052a64c5d837964d95b9693198747",
+            "{ddb052a6-4c5d-8379-64d9-5b9693198747",
+            "ddb052a6-4c5d-8379-64d9-5b9693198747}",
+            "{demo010b6197272-4de4-231b-9a58-07850}",
+            "demo_10b6197272-4de4-231b-9a58-07850",
+            "{{ddb052a64c5d837964d95b9693198747}}",
+            " ddb052a64c5d837964d95b9693198747",
+        ] {
+            assert!(Plaintext::read(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_in_seconds_or_milliseconds_by_its_size() {
+        for (field, millis) in [
+            ("1700000000", 1_700_000_000_000),
+            ("1700000000123", 1_700_000_000_123),
+            ("99999999999", 99_999_999_999_000),
+            ("100000000000", 100_000_000_000),
+            ("0", 0),
+            ("99999999999999999999", i64::MAX),
+        ] {
+            assert_eq!(read_time(field.as_bytes()), Some(Timestamp(millis)), "{field}");
+        }
+        for field in ["", "-1", "+1", "1.5", " 1", "1e9", "one", "１"] {
+            assert_eq!(read_time(field.as_bytes()), None, "{field}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn dress_does_not_change_a_guid(bytes: [u8; 16], dashes: bool, braces: bool, capitals: bool) {
+            let digits = crate::hex::encode(&bytes);
+            let mut written = digits.clone();
+            if dashes {
+                for position in [20, 16, 12, 8] {
+                    written.insert(position, '-');
+                }
+            }
+            if braces {
+                written = format!("{{{written}}}");
+            }
+            if capitals {
+                written = written.to_uppercase();
+            }
+            let digest = |text: &str| Plaintext::read(text.as_bytes()).map(|read| read.digest());
+            prop_assert_eq!(digest(&written), digest(&digits));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(text: Vec<u8>) {
+            let _ = Plaintext::read(&text);
+        }
+    }
+}

@@ -181,7 +181,7 @@ impl SigningKeys {
         token.push_str(key.header());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(&json, &mut token);
-        let signature = key.sign(&token)?;
+        let signature = key.sign(token.as_bytes())?;
         token.push('.');
         token.push_str(&signature);
         Ok(token)
@@ -227,8 +227,119 @@ impl SigningKeys {
         }
         let (message, signature) = token.rsplit_once('.')?;
         let (header, payload) = message.split_once('.')?;
-        self.live(now).find(|key| key.header() == header && key.has_signed(message, signature))?;
+        self.live(now).find(|key| key.header() == header && key.has_signed(message.as_bytes(), signature))?;
         // The decoder refuses padding, foreign characters (a third dot among them) and trailing bits.
         URL_SAFE_NO_PAD.decode(payload).ok()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::identifier::KeyId;
+    use crate::random::SystemRandom;
+    use crate::signing_key::{Algorithm, SigningKey};
+
+    pub(in crate::token) const NOW: Timestamp = Timestamp(1_700_000_000_900);
+
+    pub(in crate::token) fn keys(id: &str, algorithm: Algorithm) -> SigningKeys {
+        let (key, _) = SigningKey::generate(KeyId::parse(id).unwrap(), algorithm, &SystemRandom::default()).unwrap();
+        SigningKeys::new(key, Vec::new())
+    }
+
+    pub(in crate::token) fn claims() -> AccessClaims {
+        AccessClaims {
+            issuer: "https://auth.example".to_owned(),
+            user_id: UserId::parse("u1").unwrap(),
+            name: "陈 \"小\" 明".to_owned(),
+            client_id: "web".to_owned(),
+            push_name: None,
+            owner_id: OwnerId::parse("demo").unwrap(),
+            sys_id: SystemId::parse("main").unwrap(),
+            session_id: SessionId::from_number(0x062f_3a1b_4c5d_6e7f),
+            jti: "j1".to_owned(),
+            issued_at: NOW,
+            expires_at: Timestamp(NOW.0 + 60_000),
+        }
+    }
+
+    pub(in crate::token) fn verify(keys: &SigningKeys, token: &str, now: Timestamp) -> Result<VerifiedAccess, Error> {
+        let (owner_id, sys_id) = (OwnerId::parse("demo").unwrap(), SystemId::parse("main").unwrap());
+        keys.verify(token, &Expected { issuer: "https://auth.example", owner_id: &owner_id, sys_id: &sys_id }, now)
+    }
+
+    #[test]
+    fn what_is_issued_is_verified() {
+        for algorithm in Algorithm::ALL {
+            let keys = keys("k1", algorithm);
+            let claims = AccessClaims { push_name: Some("推送".to_owned()), ..claims() };
+            let verified = verify(&keys, &keys.issue(&claims).unwrap(), NOW).unwrap();
+            assert_eq!(verified.session_id(), claims.session_id);
+            assert_eq!(verified.user_id(), &claims.user_id);
+            assert_eq!((verified.name(), verified.push_name(), verified.jti()), ("陈 \"小\" 明", Some("推送"), "j1"));
+            assert_eq!(verified.issued_at(), Timestamp(1_700_000_000_000));
+            assert_eq!(verified.expires_at(), Timestamp(1_700_000_060_000));
+            assert!(verified.fresh().is_ok());
+        }
+    }
+
+    #[test]
+    fn header_and_claims_stand_in_the_documented_order() {
+        let token = keys("k1", Algorithm::HS256).issue(&claims()).unwrap();
+        assert!(token.starts_with("eyJhbGciOiJIUzI1NiIsInR5cCI6"), "{token}");
+        let part = |index| String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap();
+        assert_eq!(part(0), r#"{"alg":"HS256","typ":"JWT","kid":"k1"}"#);
+        assert_eq!(
+            part(1),
+            r#"{"iss":"https://auth.example","aud":"api","sub":"u1","id":"u1","name":"陈 \"小\" 明","client_id":"web","owner_id":"demo","#
+                .to_owned()
+                + r#""sys_id":"main","sid":"062f3a1b4c5d6e7f","jti":"j1","iat":1700000000,"exp":1700000060}"#
+        );
+    }
+
+    #[test]
+    fn the_published_key_verifies_a_token_in_another_reader() {
+        for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
+            let keys = keys("k1", algorithm);
+            let token = keys.issue(&claims()).unwrap();
+            let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(keys.jwks(NOW)["keys"][0].clone()).unwrap();
+            let header = jsonwebtoken::decode_header(&token).unwrap();
+            let mut validation = jsonwebtoken::Validation::new(header.alg);
+            validation.set_audience(&[AUDIENCE]);
+            validation.validate_exp = false;
+            let decoded =
+                jsonwebtoken::decode::<serde_json::Value>(&token, &jsonwebtoken::DecodingKey::from_jwk(&jwk).unwrap(), &validation)
+                    .unwrap();
+            assert_eq!((header.kid.as_deref(), decoded.claims["sub"].as_str()), (Some("k1"), Some("u1")), "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_expires_at_the_instant_it_names() {
+        let keys = keys("k1", Algorithm::HS256);
+        let token = keys.issue(&claims()).unwrap();
+        assert!(!verify(&keys, &token, Timestamp(1_700_000_059_999)).unwrap().is_expired());
+        let expired = verify(&keys, &token, Timestamp(1_700_000_060_000)).unwrap();
+        assert!(expired.is_expired());
+        assert_eq!(expired.fresh(), Err(Error::TokenExpired));
+    }
+
+    #[test]
+    fn a_token_may_come_from_a_clock_that_is_a_minute_ahead() {
+        let keys = keys("k1", Algorithm::HS256);
+        let token = keys.issue(&claims()).unwrap();
+        assert!(verify(&keys, &token, Timestamp(1_699_999_940_000)).is_ok());
+        assert_eq!(verify(&keys, &token, Timestamp(1_699_999_939_999)), Err(Error::TokenInvalid));
+    }
+
+    #[test]
+    fn an_accepted_key_verifies_until_it_retires() {
+        let (old, secret) = SigningKey::generate(KeyId::parse("old").unwrap(), Algorithm::HS256, &SystemRandom::default()).unwrap();
+        let token = SigningKeys::new(old, Vec::new()).issue(&claims()).unwrap();
+        let old = SigningKey::from_secret(KeyId::parse("old").unwrap(), Algorithm::HS256, &secret).unwrap();
+        let current = SigningKey::generate(KeyId::parse("new").unwrap(), Algorithm::ES256, &SystemRandom::default()).unwrap().0;
+        let keys = SigningKeys::new(current, vec![(old, Timestamp(NOW.0 + 1))]);
+        assert!(verify(&keys, &token, NOW).is_ok());
+        assert_eq!(verify(&keys, &token, Timestamp(NOW.0 + 1)), Err(Error::TokenInvalid));
     }
 }

@@ -4,5 +4,8 @@
 pub mod access;
 pub mod refresh;
 
+#[cfg(test)]
+mod forgeries;
+
 pub use access::{AUDIENCE, AccessClaims, Expected, VerifiedAccess};
 pub use refresh::{MAX_GENERATION, RefreshKey, RefreshKeys, RefreshProof};

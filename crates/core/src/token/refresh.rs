@@ -192,3 +192,104 @@ const fn digit_value(character: u8) -> Option<u8> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn key(owner: &str, first: u8) -> RefreshKey {
+        let mut secret = [0; 32];
+        for (byte, value) in secret.iter_mut().zip(first..) {
+            *byte = value;
+        }
+        RefreshKey::new(&OwnerId::parse(owner).unwrap(), &secret)
+    }
+
+    #[test]
+    fn tokens_are_those_that_another_implementation_makes() {
+        for (session, generation, token) in [
+            (0x062f_3a1b_4c5d_6e7f, 1, "1107Mt15miZADSVHC32WHxTLYpFhEJop"),
+            (0, 0, "1000000000000001e1wXonOYoz9D2sqE"),
+            (i64::MAX, MAX_GENERATION, "1KjffSHtk8poysgmSUN7ptXbRCcD94cp"),
+        ] {
+            let session_id = SessionId::from_number(session);
+            assert_eq!(key("demo", 0).issue(session_id, generation), token);
+            assert_eq!(key("demo", 0).verify(token), Ok(RefreshProof { session_id, generation, with_older_key: false }));
+        }
+        assert_eq!(key("demo", 0).issue(SessionId::from_number(i64::MAX), u32::MAX), "1KjffSHtk8poysgmSUN7ptXbRCcD94cp");
+    }
+
+    #[test]
+    fn a_token_is_good_for_its_own_tenant_and_secret_only() {
+        let token = key("demo", 0).issue(SessionId::from_number(5), 1);
+        assert_eq!(key("demo2", 0).verify(&token), Err(Error::RefreshTokenInvalid));
+        assert_eq!(key("demo", 1).verify(&token), Err(Error::RefreshTokenInvalid));
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_are_refused() {
+        assert_eq!(read_payload("1fTLKuZnUHfdxlNasV4qfZEFyHdnyieF"), Some([0xff; PAYLOAD_BYTES]));
+        for token in [
+            "1fTLKuZnUHfdxlNasV4qfZEFyHdnyieG",
+            "1zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "2000000000000001e1wXonOYoz9D2sqE",
+            "1000000000000001e1wXonOYoz9D2sq",
+            "1000000000000001e1wXonOYoz9D2sqE0",
+            "1000000000000001e1wXonOYoz9D2sq-",
+            "100000000000000é1wXonOYoz9D2sqE0",
+            "",
+            "1",
+        ] {
+            assert_eq!(read_payload(token), None, "{token}");
+            assert_eq!(key("demo", 0).verify(token), Err(Error::RefreshTokenInvalid), "{token}");
+        }
+    }
+
+    #[test]
+    fn an_older_key_is_accepted_until_it_retires_and_the_current_one_answers() {
+        let session_id = SessionId::from_number(5);
+        let old = key("demo", 7).issue(session_id, 3);
+        let ring = RefreshKeys::new(key("demo", 0), vec![(key("demo", 7), Timestamp(NOW.0 + 1))]);
+        assert_eq!(ring.verify(&old, NOW), Ok(RefreshProof { session_id, generation: 3, with_older_key: true }));
+        assert_eq!(ring.verify(&old, Timestamp(NOW.0 + 1)), Err(Error::RefreshTokenInvalid));
+        let again = ring.issue(session_id, 3);
+        assert_eq!(again, key("demo", 0).issue(session_id, 3));
+        assert_eq!(ring.verify(&again, NOW), Ok(RefreshProof { session_id, generation: 3, with_older_key: false }));
+        assert_eq!(format!("{ring:?}").matches(char::is_numeric).count(), NOW.0.to_string().len(), "only the instant prints");
+    }
+
+    proptest! {
+        #[test]
+        fn every_token_is_32_characters_and_verifies(number: i64, generation in 0..=MAX_GENERATION) {
+            let session_id = SessionId::from_number(number);
+            let token = key("demo", 0).issue(session_id, generation);
+            prop_assert_eq!(token.len(), REFRESH_TOKEN_CHARACTERS);
+            prop_assert!(token.starts_with('1') && token.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            prop_assert_eq!(key("demo", 0).verify(&token), Ok(RefreshProof { session_id, generation, with_older_key: false }));
+        }
+
+        #[test]
+        fn any_bytes_survive_base_62(payload in any::<[u8; PAYLOAD_BYTES]>()) {
+            let text: String = std::iter::once(VERSION).chain(write_base62(&payload).map(char::from)).collect();
+            prop_assert_eq!(read_payload(&text), Some(payload));
+        }
+
+        #[test]
+        fn a_changed_character_is_refused(number: i64, position in 0..REFRESH_TOKEN_CHARACTERS, replacement in "[0-9A-Za-z]") {
+            let token = key("demo", 0).issue(SessionId::from_number(number), 1);
+            let mut changed = token.clone();
+            changed.replace_range(position..=position, &replacement);
+            prop_assume!(changed != token);
+            prop_assert_eq!(key("demo", 0).verify(&changed), Err(Error::RefreshTokenInvalid));
+        }
+
+        #[test]
+        fn any_other_text_is_refused(text in "\\PC{0,40}|1[0-9A-Za-z]{31}") {
+            prop_assert_eq!(key("demo", 0).verify(&text), Err(Error::RefreshTokenInvalid));
+        }
+    }
+}

@@ -7,7 +7,9 @@ pub mod db;
 pub mod record;
 
 mod error;
+mod redis_connection;
 
 pub use cache::Cache;
 pub use db::Db;
 pub use error::Error;
+pub use redis_connection::RedisConnection;

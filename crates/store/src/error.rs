@@ -22,7 +22,7 @@ pub enum Error {
     /// A stored value does not have the form this version writes.
     #[error("a stored {0} cannot be read")]
     Corrupt(&'static str),
-    /// A migration failed, or the database is of a newer version.
+    /// A migration failed, or a file of it was changed after it had run.
     #[error("the database cannot be migrated")]
     Migration(#[source] sqlx::migrate::MigrateError),
     /// The configuration of a store is not usable.
@@ -35,7 +35,37 @@ impl Error {
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::DatabaseUnavailable(_) | Self::CacheUnavailable(_))
     }
+
+    /// Whether a transaction was undone because of another one and can be run again: a deadlock, a serialisation
+    /// failure, or an event's id that was taken.
+    pub(crate) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Exists(what) => *what == EVENT,
+            Self::DatabaseUnavailable(sqlx::Error::Database(database)) => database.code().as_deref().is_some_and(conflict),
+            _ => false,
+        }
+    }
+
+    /// [`Error::Exists`] for a key that is taken, [`Error::Missing`] for a row it refers to that is not there.
+    pub(crate) fn of_insert(error: sqlx::Error, what: &'static str, parent: &'static str) -> Self {
+        match &error {
+            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Exists(what),
+            sqlx::Error::Database(database) if database.is_foreign_key_violation() => Self::Missing(parent),
+            _ => error.into(),
+        }
+    }
+
+    /// The same outage, told to another caller who waited for the same answer.
+    pub(crate) fn repeated(&self) -> Self {
+        Self::DatabaseUnavailable(sqlx::Error::Io(std::io::Error::other(match self {
+            Self::DatabaseUnavailable(error) => error.to_string(),
+            other => other.to_string(),
+        })))
+    }
 }
+
+/// What [`Error::Exists`] says of an event's id.
+pub(crate) const EVENT: &str = "event";
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
@@ -56,11 +86,17 @@ impl From<redis::RedisError> for Error {
     }
 }
 
-/// Whether a database's own error code says that it cannot work now: Postgres classes 08, 53, 57, 58 and `25006`
-/// (read-only after a failover), `SQLite` busy, locked, I/O error, full and cannot-open with their extended codes.
+/// Whether a Postgres error code says that another transaction won: serialisation failure, deadlock, lock not available.
+fn conflict(code: &str) -> bool {
+    matches!(code, "40001" | "40P01" | "55P03")
+}
+
+/// Whether a database's own error code says that it cannot work now: Postgres classes 08, 53, 57, 58, `25006`
+/// (read-only after a failover) and lost conflicts, `SQLite` busy, locked, I/O error, full and cannot-open with their extended codes.
 fn outage(code: Option<&str>) -> bool {
     code.is_some_and(|code| {
-        let postgres = code.len() == 5 && (["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006");
+        let postgres =
+            code.len() == 5 && (["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006" || conflict(code));
         let sqlite = code.parse::<u32>().is_ok_and(|number| code.len() < 5 && matches!(number & 0xff, 5 | 6 | 10 | 13 | 14));
         postgres || sqlite
     })

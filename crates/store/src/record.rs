@@ -167,6 +167,9 @@ pub struct NewSession {
     pub event_id: i64,
     /// How many live sessions the user may have in the system, this one included.
     pub limit: Option<u32>,
+    /// The password hash that the login was checked against. Nothing is opened, and `None` is answered, where the
+    /// user's row holds another one by now, or the user is disabled: a login must not outlive a password change.
+    pub password_hash: String,
 }
 
 /// Who ends a session.
@@ -190,18 +193,27 @@ impl Actor {
             Self::Service => "service",
         }
     }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::User, Self::Admin, Self::Service].into_iter().find(|actor| actor.as_str() == text)
+    }
 }
 
 /// What is recorded about the request that ends or opens a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestTrace {
     /// The peer's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// `XuserFromFirstShareId`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_share_user_id: Option<UserId>,
     /// `XuserFromSecondShareId`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub second_share_user_id: Option<UserId>,
     /// `XfilterAreaCode`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub area_code: Option<AreaCode>,
 }
 
@@ -235,6 +247,9 @@ pub struct UserEnding {
     pub user_id: UserId,
     /// One session that goes on.
     pub except: Option<SessionId>,
+    /// Nothing is ended, and nobody is answered, where this session is not live (not ended and not run out) at that
+    /// moment, checked in the same transaction: the proofs of a session that is over end no others.
+    pub while_live: Option<SessionId>,
     /// Why.
     pub reason: EndReason,
     /// By whom.
@@ -264,6 +279,8 @@ pub struct EndedSession {
     pub ended_at: Timestamp,
     /// Until when its access tokens could be alive: how long it must be remembered.
     pub keep_until: Timestamp,
+    /// The id of the event that its end is; 0 where it is not known any more.
+    pub event_id: i64,
 }
 
 /// What became of an [`Ending`].
@@ -289,7 +306,7 @@ pub enum Rotation {
 }
 
 /// An area's row, as it is imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AreaRecord {
     /// The code.
     pub area_code: AreaCode,
@@ -315,4 +332,40 @@ pub struct StampUse {
     pub uses: i64,
     /// When last.
     pub last_used_at: Timestamp,
+}
+
+/// One line of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditRecord {
+    /// The event, in the order of time.
+    pub event_id: i64,
+    /// What happened: `session.started`, `session.ended`, `user.disabled`, `user.password-changed`, or an
+    /// administrator's action.
+    pub kind: String,
+    /// In which system.
+    pub sys_id: Option<SystemId>,
+    /// To which user.
+    pub user_id: Option<UserId>,
+    /// To which session.
+    pub session_id: Option<SessionId>,
+    /// Why, where a session ended.
+    pub reason: Option<EndReason>,
+    /// By whom.
+    pub actor: Actor,
+    /// The request it came with, as a JSON object.
+    pub trace: serde_json::Value,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Which lines of the audit trail are asked for; what is absent does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Of this user.
+    pub user_id: Option<UserId>,
+    /// Of this session.
+    pub session_id: Option<SessionId>,
 }

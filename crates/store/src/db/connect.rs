@@ -1,0 +1,91 @@
+//! Connections and the limits they live under: every wait has an end.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use super::Db;
+use crate::Error;
+
+/// How long `SQLite` waits for another process's write to finish, and a caller for the writing connection.
+const SQLITE_WAIT: Duration = Duration::from_secs(5);
+
+/// How many `SQLite` connections read at the same time.
+const SQLITE_READERS: u32 = 4;
+
+/// How long a caller waits for a Postgres connection, a new one included.
+const POSTGRES_WAIT: Duration = Duration::from_secs(2);
+
+/// A connection that was idle for longer is tested before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+
+/// What the Postgres server itself enforces, in milliseconds.
+const POSTGRES_LIMITS: [(&str, &str); 2] = [("statement_timeout", "5000"), ("idle_in_transaction_session_timeout", "10000")];
+
+impl Db {
+    /// Opens the file, making it where it is not there: readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] where the file cannot be made, [`Error::DatabaseUnavailable`] where it cannot be opened.
+    pub async fn connect_sqlite(path: &Path) -> Result<Self, Error> {
+        make_private_file(path)?;
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(true).busy_timeout(SQLITE_WAIT);
+        // The log may grow under load; it need not stay that large.
+        let writing = options
+            .clone()
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("journal_size_limit", "67108864");
+        let pool =
+            || SqlitePoolOptions::new().acquire_timeout(SQLITE_WAIT).test_before_acquire(false).idle_timeout(None).max_lifetime(None);
+        let write = pool().max_connections(1).connect_with(writing).await?;
+        let read = pool().max_connections(SQLITE_READERS).connect_with(options.create_if_missing(false).read_only(true)).await?;
+        Ok(Self::Sqlite { read, write })
+    }
+
+    /// Connects to a Postgres server: `postgres://user:password@host:port/database?sslmode=verify-full`, or with
+    /// `host=/directory` for a Unix socket.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] where the URL is not usable, [`Error::DatabaseUnavailable`] where the server is not
+    /// there.
+    pub async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self, Error> {
+        // The URL may hold a password, so the error does not repeat it.
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|_| Error::Configuration("the database URL is not of the form postgres://user@host/database".to_owned()))?
+            .application_name("bo-auth")
+            .options(POSTGRES_LIMITS);
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(POSTGRES_WAIT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, metadata| {
+                Box::pin(async move {
+                    if metadata.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(options)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+}
+
+/// Makes an empty file that only its owner may read. The log files beside it take over its mode.
+fn make_private_file(path: &Path) -> Result<(), Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Error::Configuration(format!("the database file {} cannot be made: {error}", path.display()))),
+    }
+}

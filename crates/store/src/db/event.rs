@@ -1,0 +1,133 @@
+//! What happened, written in the transaction in which it happens: a line of the audit trail and, where others must be
+//! told, a row of the outbox with the same id.
+
+use bo_auth_core::session::{SessionId, first_id_at};
+use bo_auth_core::time::Timestamp;
+use serde::Serialize;
+use sqlx::types::Json;
+use sqlx::{PgConnection, SqliteConnection};
+
+use crate::Error;
+use crate::error::EVENT;
+use crate::record::{Actor, EndedSession, RequestTrace};
+
+/// The kind of a session's beginning.
+pub(super) const SESSION_STARTED: &str = "session.started";
+/// The kind of a session's end.
+pub(super) const SESSION_ENDED: &str = "session.ended";
+/// The kind of a user's being disabled.
+pub(super) const USER_DISABLED: &str = "user.disabled";
+/// The kind of a new password.
+pub(super) const PASSWORD_CHANGED: &str = "user.password-changed";
+
+/// The bits of an event's id that do not tell the time.
+const RANDOM_MASK: i64 = (1 << 22) - 1;
+
+#[derive(Serialize)]
+pub(super) struct Event<'a> {
+    pub(super) owner_id: &'a str,
+    pub(super) event_id: i64,
+    pub(super) kind: &'static str,
+    pub(super) sys_id: Option<&'a str>,
+    pub(super) user_id: &'a str,
+    pub(super) session_id: Option<i64>,
+    pub(super) reason: Option<&'static str>,
+    pub(super) actor: &'static str,
+    pub(super) trace: &'a RequestTrace,
+    pub(super) at: Timestamp,
+    /// What the outbox tells.
+    pub(super) payload: Option<&'a EndedSession>,
+}
+
+impl<'a> Event<'a> {
+    /// The end of a session.
+    pub(super) fn ended(session: &'a EndedSession, actor: Actor, trace: &'a RequestTrace) -> Self {
+        Self {
+            owner_id: session.owner_id.as_str(),
+            event_id: session.event_id,
+            kind: SESSION_ENDED,
+            sys_id: Some(session.sys_id.as_str()),
+            user_id: session.user_id.as_str(),
+            session_id: Some(session.session_id.number()),
+            reason: Some(session.reason.as_str()),
+            actor: actor.as_str(),
+            trace,
+            at: session.ended_at,
+            payload: Some(session),
+        }
+    }
+}
+
+/// An event's id for an `attempt`: at first the one that was drawn. Ids of one millisecond can meet; the next attempt
+/// moves each by a step of its own.
+pub(super) const fn respread(event_id: i64, seed: i64, attempt: u32) -> i64 {
+    let step = (seed & RANDOM_MASK) | 1;
+    (event_id & !RANDOM_MASK) | ((event_id & RANDOM_MASK).wrapping_add(step * attempt as i64) & RANDOM_MASK)
+}
+
+/// The id of the end of one of several sessions, for which nobody drew one: the instant, and the session's own random
+/// bits.
+pub(super) const fn event_id_of(at: Timestamp, session_id: SessionId, attempt: u32) -> i64 {
+    respread(first_id_at(at) | (session_id.number() & RANDOM_MASK), session_id.number(), attempt)
+}
+
+/// Where events are written, inside a transaction that has begun.
+pub(super) trait EventLog {
+    /// Writes all of them.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where an id is taken.
+    async fn record(&mut self, events: &[Event<'_>]) -> Result<(), Error>;
+}
+
+impl EventLog for PgConnection {
+    async fn record(&mut self, events: &[Event<'_>]) -> Result<(), Error> {
+        sqlx::query(
+            "WITH event AS ( \
+                 SELECT * FROM jsonb_to_recordset($1) AS event ( \
+                     owner_id text, event_id bigint, kind text, sys_id text, user_id text, session_id bigint, \
+                     reason text, actor text, trace jsonb, at bigint, payload jsonb) \
+             ), audited AS ( \
+                 INSERT INTO bo_audit_event (owner_id, event_id, kind, sys_id, user_id, session_id, reason, actor, trace, at) \
+                 SELECT owner_id, event_id, kind, sys_id, user_id, session_id, reason, actor, trace, at FROM event \
+             ) \
+             INSERT INTO bo_outbox (event_id, owner_id, kind, payload, created_at) \
+             SELECT event_id, owner_id, kind, payload, at FROM event WHERE payload IS NOT NULL",
+        )
+        .bind(Json(events))
+        .execute(self)
+        .await
+        .map_err(taken)?;
+        Ok(())
+    }
+}
+
+impl EventLog for SqliteConnection {
+    async fn record(&mut self, events: &[Event<'_>]) -> Result<(), Error> {
+        let events = Json(events);
+        sqlx::query(
+            "INSERT INTO bo_audit_event (owner_id, event_id, kind, sys_id, user_id, session_id, reason, actor, trace, at) \
+             SELECT value ->> 'owner_id', value ->> 'event_id', value ->> 'kind', value ->> 'sys_id', value ->> 'user_id', \
+                    value ->> 'session_id', value ->> 'reason', value ->> 'actor', value -> 'trace', value ->> 'at' \
+             FROM json_each($1)",
+        )
+        .bind(&events)
+        .execute(&mut *self)
+        .await
+        .map_err(taken)?;
+        sqlx::query(
+            "INSERT INTO bo_outbox (event_id, owner_id, kind, payload, created_at) \
+             SELECT value ->> 'event_id', value ->> 'owner_id', value ->> 'kind', value -> 'payload', value ->> 'at' \
+             FROM json_each($1) WHERE value ->> 'payload' IS NOT NULL",
+        )
+        .bind(&events)
+        .execute(&mut *self)
+        .await
+        .map_err(taken)?;
+        Ok(())
+    }
+}
+
+pub(super) fn taken(error: sqlx::Error) -> Error {
+    Error::of_insert(error, EVENT, "tenant")
+}

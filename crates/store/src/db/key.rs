@@ -1,0 +1,92 @@
+//! A tenant's keys, sealed: rows of `bo_signing_key`.
+
+use bo_auth_core::identifier::{KeyId, OwnerId};
+use bo_auth_core::time::Timestamp;
+use futures_util::TryFutureExt;
+
+use super::{Db, on};
+use crate::Error;
+use crate::record::{KeyPurpose, KeyRecord};
+
+#[derive(sqlx::FromRow)]
+struct KeyRow {
+    #[sqlx(try_from = "String")]
+    key_id: KeyId,
+    purpose: String,
+    algorithm: String,
+    sealed: Vec<u8>,
+    created_at: i64,
+    retires_at: Option<i64>,
+}
+
+impl KeyRow {
+    fn into_record(self) -> Result<KeyRecord, Error> {
+        Ok(KeyRecord {
+            key_id: self.key_id,
+            purpose: KeyPurpose::parse(&self.purpose).ok_or(Error::Corrupt("key purpose"))?,
+            algorithm: self.algorithm,
+            sealed: self.sealed,
+            created_at: Timestamp(self.created_at),
+            retires_at: self.retires_at.map(Timestamp),
+        })
+    }
+}
+
+impl Db {
+    /// Adds a key.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where the tenant has one of this id, [`Error::Missing`] where there is no such tenant.
+    pub async fn insert_key(&self, owner_id: &OwnerId, key: &KeyRecord) -> Result<(), Error> {
+        on!(self, write, |connection| sqlx::query(
+            "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(owner_id.as_str())
+        .bind(key.key_id.as_str())
+        .bind(key.purpose.as_str())
+        .bind(&key.algorithm)
+        .bind(&key.sealed)
+        .bind(key.created_at.0)
+        .bind(key.retires_at.map(Timestamp::millis))
+        .execute(connection)
+        .map_ok(|_| ())
+        .map_err(|error| Error::of_insert(error, "key", "tenant")))
+    }
+
+    /// A tenant's keys, the newest first. Those that had retired 30 days before the newest key was made are left out:
+    /// nothing that was made with them can be accepted any more, and no clock is needed to say so.
+    pub(super) async fn list_keys(&self, owner_id: &OwnerId) -> Result<Vec<KeyRecord>, Error> {
+        let rows: Vec<KeyRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT key_id, purpose, algorithm, sealed, created_at, retires_at FROM bo_signing_key \
+             WHERE owner_id = $1 AND (retires_at IS NULL \
+                 OR retires_at > (SELECT max(created_at) FROM bo_signing_key WHERE owner_id = $1) - 2592000000) \
+             ORDER BY created_at DESC, key_id DESC",
+        )
+        .bind(owner_id.as_str())
+        .fetch_all(connection))?;
+        rows.into_iter().map(KeyRow::into_record).collect()
+    }
+
+    /// Gives every other key of a purpose, that has none yet, an end; answers how many.
+    pub async fn retire_keys(&self, owner_id: &OwnerId, purpose: KeyPurpose, except: &KeyId, retires_at: Timestamp) -> Result<u64, Error> {
+        on!(self, write, |connection| sqlx::query(
+            "UPDATE bo_signing_key SET retires_at = $4 WHERE owner_id = $1 AND purpose = $2 AND key_id <> $3 AND retires_at IS NULL",
+        )
+        .bind(owner_id.as_str())
+        .bind(purpose.as_str())
+        .bind(except.as_str())
+        .bind(retires_at.0)
+        .execute(connection)
+        .map_ok(|done| done.rows_affected()))
+    }
+
+    /// Removes a key; answers whether it was there.
+    pub async fn delete_key(&self, owner_id: &OwnerId, key_id: &KeyId) -> Result<bool, Error> {
+        on!(self, write, |connection| sqlx::query("DELETE FROM bo_signing_key WHERE owner_id = $1 AND key_id = $2")
+            .bind(owner_id.as_str())
+            .bind(key_id.as_str())
+            .execute(connection)
+            .map_ok(|done| done.rows_affected() > 0))
+    }
+}

@@ -1,0 +1,57 @@
+//! What others must still be told: rows of `bo_outbox`, written with the end they tell of and removed once it is told.
+//! Works for all tenants.
+
+use bo_auth_core::time::Timestamp;
+use futures_util::TryFutureExt;
+use sqlx::types::Json;
+
+use super::event::SESSION_ENDED;
+use super::{Db, bounded, on};
+use crate::Error;
+use crate::record::EndedSession;
+
+/// How much has not been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxBacklog {
+    /// How many events.
+    pub events: i64,
+    /// When the oldest of them happened.
+    pub oldest: Option<Timestamp>,
+}
+
+impl Db {
+    /// Up to `limit` ended sessions from before `created_before` that nobody has said to be told, the oldest first.
+    pub async fn pending_events(&self, limit: i64, created_before: Timestamp) -> Result<Vec<EndedSession>, Error> {
+        let payloads: Vec<Json<EndedSession>> = on!(self, read, |connection| sqlx::query_scalar(
+            "SELECT payload FROM bo_outbox WHERE created_at < $1 AND kind = $2 ORDER BY created_at, event_id LIMIT $3",
+        )
+        .bind(created_before.0)
+        .bind(SESSION_ENDED)
+        .bind(limit)
+        .fetch_all(connection))?;
+        Ok(payloads.into_iter().map(|payload| payload.0).collect())
+    }
+
+    /// Removes events that have been told; answers how many were there.
+    pub async fn remove_events(&self, event_ids: &[i64]) -> Result<u64, Error> {
+        match self {
+            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query("DELETE FROM bo_outbox WHERE event_id = ANY($1)")
+                .bind(event_ids)
+                .execute(connection)
+                .map_ok(|done| done.rows_affected())),
+            Self::Sqlite { write, .. } => {
+                bounded!(write, |connection| sqlx::query("DELETE FROM bo_outbox WHERE event_id IN (SELECT value FROM json_each($1))")
+                    .bind(Json(event_ids))
+                    .execute(connection)
+                    .map_ok(|done| done.rows_affected()))
+            }
+        }
+    }
+
+    /// How much has not been told.
+    pub async fn outbox_backlog(&self) -> Result<OutboxBacklog, Error> {
+        let (events, oldest): (i64, Option<i64>) =
+            on!(self, read, |connection| sqlx::query_as("SELECT count(*), min(created_at) FROM bo_outbox").fetch_one(connection))?;
+        Ok(OutboxBacklog { events, oldest: oldest.map(Timestamp) })
+    }
+}

@@ -1,0 +1,219 @@
+//! Sessions: opened under a limit, found, listed, moved to the next generation. How they end stands in `ending`.
+
+use bo_auth_core::identifier::{OwnerId, UserId};
+use bo_auth_core::session::{EndReason, SessionId};
+use bo_auth_core::time::Timestamp;
+use futures_util::TryFutureExt;
+
+use super::event::{Event, EventLog, SESSION_STARTED, event_id_of, respread};
+use super::session_row::{EndedRow, SessionRow};
+use super::{Db, on, transaction};
+use crate::Error;
+use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionRecord};
+
+impl Db {
+    /// Opens a session and, where that makes more than the user may have in the system, ends the oldest ones: the
+    /// answer. `None`, and nothing is opened, where the user is disabled or has another password by now.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where the session's id is taken.
+    pub async fn open_session(&self, owner_id: &OwnerId, new: &NewSession) -> Result<Option<Vec<EndedSession>>, Error> {
+        let session = &new.session;
+        let trace = RequestTrace {
+            address: session.address.clone(),
+            first_share_user_id: session.first_share_user_id.clone(),
+            second_share_user_id: session.second_share_user_id.clone(),
+            area_code: session.area_code.clone(),
+        };
+        transaction!(self, |connection, attempt| {
+            // Writing the user's row makes logins of one user wait for one another and for a change of the password.
+            let user = sqlx::query(
+                "UPDATE bo_user SET updated_at = updated_at \
+                 WHERE owner_id = $1 AND user_id = $2 AND password_hash = $3 AND disabled_at IS NULL",
+            )
+            .bind(owner_id.as_str())
+            .bind(session.user_id.as_str())
+            .bind(&new.password_hash)
+            .execute(&mut *connection)
+            .await?;
+            if user.rows_affected() == 0 {
+                return Ok(None);
+            }
+            sqlx::query(
+                "INSERT INTO bo_session (owner_id, session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, \
+                     expires_at, access_expires_at, first_share_user_id, second_share_user_id, area_code, address, user_agent) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            )
+            .bind(owner_id.as_str())
+            .bind(session.session_id.number())
+            .bind(session.sys_id.as_str())
+            .bind(session.user_id.as_str())
+            .bind(i64::from(session.generation))
+            .bind(session.created_at.0)
+            .bind(session.refreshed_at.0)
+            .bind(session.idle_expires_at.0)
+            .bind(session.expires_at.0)
+            .bind(new.access_expires_at.0)
+            .bind(session.first_share_user_id.as_ref().map(UserId::as_str))
+            .bind(session.second_share_user_id.as_ref().map(UserId::as_str))
+            .bind(session.area_code.as_ref().map(AsRef::as_ref))
+            .bind(session.address.as_deref())
+            .bind(session.user_agent.as_deref())
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| Error::of_insert(error, "session", "tenant"))?;
+
+            let mut replaced = Vec::new();
+            if let Some(limit) = new.limit {
+                let rows: Vec<EndedRow> = sqlx::query_as(
+                    "UPDATE bo_session SET ended_at = $5, end_reason = $6, \
+                         keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
+                     WHERE owner_id = $1 AND ended_at IS NULL AND session_id IN ( \
+                         SELECT session_id FROM bo_session \
+                         WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
+                             AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
+                         ORDER BY created_at DESC, session_id DESC LIMIT $7 OFFSET $8) \
+                     RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
+                )
+                .bind(owner_id.as_str())
+                .bind(session.user_id.as_str())
+                .bind(session.sys_id.as_str())
+                .bind(session.session_id.number())
+                .bind(session.created_at.0)
+                .bind(EndReason::Replaced.number())
+                .bind(i64::MAX)
+                .bind(i64::from(limit.saturating_sub(1)))
+                .fetch_all(&mut *connection)
+                .await?;
+                for row in rows {
+                    replaced.push(row.into_ended(|_, id| event_id_of(session.created_at, id, attempt))?);
+                }
+            }
+
+            let started = Event {
+                owner_id: owner_id.as_str(),
+                event_id: respread(new.event_id, session.session_id.number(), attempt),
+                kind: SESSION_STARTED,
+                sys_id: Some(session.sys_id.as_str()),
+                user_id: session.user_id.as_str(),
+                session_id: Some(session.session_id.number()),
+                reason: None,
+                actor: Actor::User.as_str(),
+                trace: &trace,
+                at: session.created_at,
+                payload: None,
+            };
+            let mut events = vec![started];
+            events.extend(replaced.iter().map(|ended| Event::ended(ended, Actor::Service, &trace)));
+            connection.record(&events).await?;
+            Some(replaced)
+        })
+    }
+
+    /// A session, ended or not.
+    pub async fn find_session(&self, owner_id: &OwnerId, session_id: SessionId) -> Result<Option<SessionRecord>, Error> {
+        let row: Option<SessionRow> =
+            on!(self, read, |connection| {
+                sqlx::query_as(
+            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
+                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
+             FROM bo_session WHERE owner_id = $1 AND session_id = $2",
+        )
+        .bind(owner_id.as_str())
+        .bind(session_id.number())
+        .fetch_optional(connection)
+            })?;
+        row.map(SessionRow::into_record).transpose()
+    }
+
+    /// A user's sessions that have neither ended nor run out at `now`, the newest first; at most 500.
+    pub async fn list_live_sessions(&self, owner_id: &OwnerId, user_id: &UserId, now: Timestamp) -> Result<Vec<SessionRecord>, Error> {
+        let rows: Vec<SessionRow> =
+            on!(self, read, |connection| {
+                sqlx::query_as(
+            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
+                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
+             FROM bo_session WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_expires_at > $3 AND expires_at > $3 \
+             ORDER BY session_id DESC LIMIT 500",
+        )
+        .bind(owner_id.as_str())
+        .bind(user_id.as_str())
+        .bind(now.0)
+        .fetch_all(connection)
+            })?;
+        rows.into_iter().map(SessionRow::into_record).collect()
+    }
+
+    /// Up to `limit` sessions older than `before`, the newest first: of one user or all, `live_only` those that nobody
+    /// has ended (they may have run out). For the operator.
+    pub async fn list_sessions(
+        &self,
+        owner_id: &OwnerId,
+        user_id: Option<&UserId>,
+        live_only: bool,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Result<Vec<SessionRecord>, Error> {
+        let rows: Vec<SessionRow> =
+            on!(self, read, |connection| {
+                sqlx::query_as(
+            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
+                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
+             FROM bo_session WHERE owner_id = $1 AND session_id < $2 AND ($3 IS NULL OR user_id = $3) AND (NOT $4 OR ended_at IS NULL) \
+             ORDER BY session_id DESC LIMIT $5",
+        )
+        .bind(owner_id.as_str())
+        .bind(before.map_or(i64::MAX, SessionId::number))
+        .bind(user_id.map(UserId::as_str))
+        .bind(live_only)
+        .bind(limit)
+        .fetch_all(connection)
+            })?;
+        rows.into_iter().map(SessionRow::into_record).collect()
+    }
+
+    /// Moves a session that is at `from_generation`, has not ended and has not run out at `refreshed_at`, to the next
+    /// generation. Of any number of callers one succeeds.
+    pub async fn rotate_session(
+        &self,
+        owner_id: &OwnerId,
+        session_id: SessionId,
+        from_generation: u32,
+        refreshed_at: Timestamp,
+        idle_expires_at: Timestamp,
+        access_expires_at: Timestamp,
+    ) -> Result<Rotation, Error> {
+        let rows: Vec<SessionRow> = on!(self, write, |connection| sqlx::query_as(
+            "UPDATE bo_session SET generation = generation + 1, refreshed_at = $4, idle_expires_at = $5, \
+                 access_expires_at = CASE WHEN access_expires_at > $6 THEN access_expires_at ELSE $6 END \
+             WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND ended_at IS NULL AND idle_expires_at > $4 AND expires_at > $4 \
+             RETURNING session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, \
+                 first_share_user_id, second_share_user_id, area_code, address, user_agent, ended_at, end_reason",
+        )
+        .bind(owner_id.as_str())
+        .bind(session_id.number())
+        .bind(i64::from(from_generation))
+        .bind(refreshed_at.0)
+        .bind(idle_expires_at.0)
+        .bind(access_expires_at.0)
+        .fetch_all(connection))?;
+        if let Some(row) = rows.into_iter().next() {
+            return Ok(Rotation::Rotated(row.into_record()?));
+        }
+        Ok(self.find_session(owner_id, session_id).await?.map_or(Rotation::Unknown, Rotation::Unchanged))
+    }
+
+    /// Records that an access token of the session lives until `access_expires_at`, before that token is handed out;
+    /// false, and the token must not be, where the session has ended or is unknown.
+    pub async fn extend_access(&self, owner_id: &OwnerId, session_id: SessionId, access_expires_at: Timestamp) -> Result<bool, Error> {
+        on!(self, write, |connection| sqlx::query(
+            "UPDATE bo_session SET access_expires_at = CASE WHEN access_expires_at > $3 THEN access_expires_at ELSE $3 END \
+             WHERE owner_id = $1 AND session_id = $2 AND ended_at IS NULL",
+        )
+        .bind(owner_id.as_str())
+        .bind(session_id.number())
+        .bind(access_expires_at.0)
+        .execute(connection)
+        .map_ok(|done| done.rows_affected() > 0))
+    }
+}

@@ -1,0 +1,186 @@
+//! Tenants: rows of `bo_project`.
+
+use std::collections::HashMap;
+
+use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::time::Timestamp;
+use futures_util::TryFutureExt;
+use serde_json::Value;
+use sqlx::types::Json;
+
+use super::{Db, on, transaction};
+use crate::Error;
+use crate::record::{SystemRecord, TenantRecord};
+
+#[derive(sqlx::FromRow)]
+struct ProjectRow {
+    #[sqlx(try_from = "String")]
+    owner_id: OwnerId,
+    name: String,
+    #[sqlx(try_from = "String")]
+    default_sys_id: SystemId,
+    #[sqlx(json)]
+    settings: Value,
+    disabled_at: Option<i64>,
+}
+
+impl ProjectRow {
+    fn into_record(self) -> TenantRecord {
+        TenantRecord {
+            owner_id: self.owner_id,
+            name: self.name,
+            default_sys_id: self.default_sys_id,
+            settings: self.settings,
+            disabled: self.disabled_at.is_some(),
+            systems: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+}
+
+impl Db {
+    /// Adds a tenant with its systems and keys, all or nothing.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where there is one of this id.
+    pub async fn insert_tenant(&self, tenant: &TenantRecord, now: Timestamp) -> Result<(), Error> {
+        let owner_id = tenant.owner_id.as_str();
+        transaction!(self, |connection, _attempt| {
+            sqlx::query(
+                "INSERT INTO bo_project (owner_id, name, default_sys_id, settings, disabled_at, created_at, updated_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $6)",
+            )
+            .bind(owner_id)
+            .bind(&tenant.name)
+            .bind(tenant.default_sys_id.as_str())
+            .bind(Json(&tenant.settings))
+            .bind(tenant.disabled.then_some(now.0))
+            .bind(now.0)
+            .execute(&mut *connection)
+            .await
+            .map_err(|error| Error::of_insert(error, "tenant", "tenant"))?;
+            for system in &tenant.systems {
+                sqlx::query(
+                    "INSERT INTO bo_system (owner_id, sys_id, name, settings, disabled_at, created_at, updated_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $6)",
+                )
+                .bind(owner_id)
+                .bind(system.sys_id.as_str())
+                .bind(&system.name)
+                .bind(Json(&system.settings))
+                .bind(system.disabled.then_some(now.0))
+                .bind(now.0)
+                .execute(&mut *connection)
+                .await
+                .map_err(|error| Error::of_insert(error, "system", "tenant"))?;
+            }
+            for key in &tenant.keys {
+                sqlx::query(
+                    "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                )
+                .bind(owner_id)
+                .bind(key.key_id.as_str())
+                .bind(key.purpose.as_str())
+                .bind(&key.algorithm)
+                .bind(&key.sealed)
+                .bind(key.created_at.0)
+                .bind(key.retires_at.map(Timestamp::millis))
+                .execute(&mut *connection)
+                .await
+                .map_err(|error| Error::of_insert(error, "key", "tenant"))?;
+            }
+        })
+    }
+
+    /// A tenant with its systems and its keys, save for keys that were retired long ago.
+    pub async fn find_tenant(&self, owner_id: &OwnerId) -> Result<Option<TenantRecord>, Error> {
+        let Some(project) = self.find_project(owner_id).await? else { return Ok(None) };
+        // The three tables are written in one transaction, so whoever sees the first row sees the others.
+        let systems = self.systems_between(owner_id, owner_id).await?.into_iter().map(|(_, system)| system).collect();
+        let keys = self.list_keys(owner_id).await?;
+        Ok(Some(TenantRecord { systems, keys, ..project.into_record() }))
+    }
+
+    async fn find_project(&self, owner_id: &OwnerId) -> Result<Option<ProjectRow>, Error> {
+        on!(self, read, |connection| sqlx::query_as(
+            "SELECT owner_id, name, default_sys_id, settings, disabled_at FROM bo_project WHERE owner_id = $1",
+        )
+        .bind(owner_id.as_str())
+        .fetch_optional(connection))
+    }
+
+    /// Up to `limit` tenants behind `after` in the order of their ids, with their systems and without their keys.
+    /// Works for all tenants.
+    pub async fn list_tenants(&self, after: Option<&OwnerId>, limit: i64) -> Result<Vec<TenantRecord>, Error> {
+        let projects = self.list_projects(after, limit).await?;
+        let (Some(first), Some(last)) = (projects.first(), projects.last()) else { return Ok(Vec::new()) };
+        let mut systems: HashMap<OwnerId, Vec<SystemRecord>> = HashMap::new();
+        for (owner_id, system) in self.systems_between(&first.owner_id, &last.owner_id).await? {
+            systems.entry(owner_id).or_default().push(system);
+        }
+        let with_systems = |project: ProjectRow| {
+            let systems = systems.remove(&project.owner_id).unwrap_or_default();
+            TenantRecord { systems, ..project.into_record() }
+        };
+        Ok(projects.into_iter().map(with_systems).collect())
+    }
+
+    async fn list_projects(&self, after: Option<&OwnerId>, limit: i64) -> Result<Vec<ProjectRow>, Error> {
+        on!(self, read, |connection| sqlx::query_as(
+            "SELECT owner_id, name, default_sys_id, settings, disabled_at FROM bo_project \
+             WHERE owner_id > $1 ORDER BY owner_id LIMIT $2",
+        )
+        .bind(after.map_or("", OwnerId::as_str))
+        .bind(limit)
+        .fetch_all(connection))
+    }
+
+    /// Disables or enables a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where there is none.
+    pub async fn set_tenant_disabled(&self, owner_id: &OwnerId, disabled: bool, now: Timestamp) -> Result<(), Error> {
+        let changed = on!(self, write, |connection| sqlx::query(
+            "UPDATE bo_project SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, $3) END, updated_at = $3 WHERE owner_id = $1",
+        )
+        .bind(owner_id.as_str())
+        .bind(disabled)
+        .bind(now.0)
+        .execute(connection)
+        .map_ok(|done| done.rows_affected()))?;
+        if changed == 0 { Err(Error::Missing("tenant")) } else { Ok(()) }
+    }
+
+    /// Replaces the settings that a tenant's systems inherit.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where there is none.
+    pub async fn set_tenant_settings(&self, owner_id: &OwnerId, settings: &Value, now: Timestamp) -> Result<(), Error> {
+        let changed =
+            on!(self, write, |connection| sqlx::query("UPDATE bo_project SET settings = $2, updated_at = $3 WHERE owner_id = $1")
+                .bind(owner_id.as_str())
+                .bind(Json(settings))
+                .bind(now.0)
+                .execute(connection)
+                .map_ok(|done| done.rows_affected()))?;
+        if changed == 0 { Err(Error::Missing("tenant")) } else { Ok(()) }
+    }
+
+    /// Makes one of the tenant's systems the one where `XsysId` is absent.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the tenant has no such system.
+    pub async fn set_default_system(&self, owner_id: &OwnerId, sys_id: &SystemId, now: Timestamp) -> Result<(), Error> {
+        let changed = on!(self, write, |connection| sqlx::query(
+            "UPDATE bo_project SET default_sys_id = $2, updated_at = $3 \
+             WHERE owner_id = $1 AND EXISTS (SELECT 1 FROM bo_system WHERE owner_id = $1 AND sys_id = $2)",
+        )
+        .bind(owner_id.as_str())
+        .bind(sys_id.as_str())
+        .bind(now.0)
+        .execute(connection)
+        .map_ok(|done| done.rows_affected()))?;
+        if changed == 0 { Err(Error::Missing("system")) } else { Ok(()) }
+    }
+}

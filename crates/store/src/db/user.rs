@@ -1,0 +1,236 @@
+//! Users of a tenant: rows of `bo_user`.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bo_auth_core::identifier::{AreaCode, OwnerId, UserId};
+use bo_auth_core::session::SessionId;
+use bo_auth_core::time::Timestamp;
+use futures_util::TryFutureExt;
+use sqlx::types::Json;
+
+use super::ending::UserSessions;
+use super::event::{Event, EventLog, PASSWORD_CHANGED, USER_DISABLED, event_id_of};
+use super::{Db, on, transaction};
+use crate::Error;
+use crate::record::{Credentials, EndedSession, UserEnding, UserRecord};
+
+#[derive(sqlx::FromRow)]
+struct UserRow {
+    #[sqlx(try_from = "String")]
+    user_id: UserId,
+    account: String,
+    name: String,
+    mobile: Option<String>,
+    push_name: Option<String>,
+    #[sqlx(json)]
+    area_codes: Vec<AreaCode>,
+    disabled_at: Option<i64>,
+    updated_at: i64,
+}
+
+impl UserRow {
+    fn into_record(self) -> UserRecord {
+        UserRecord {
+            user_id: self.user_id,
+            account: self.account,
+            name: self.name,
+            mobile: self.mobile,
+            push_name: self.push_name,
+            area_codes: self.area_codes,
+            disabled: self.disabled_at.is_some(),
+            updated_at: Timestamp(self.updated_at),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct CredentialsRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    password_hash: String,
+}
+
+impl CredentialsRow {
+    fn into_record(self) -> Credentials {
+        Credentials { user: self.user.into_record(), password_hash: self.password_hash }
+    }
+}
+
+impl Db {
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] where the tenant has one of this id, account or mobile number; [`Error::Missing`] where there
+    /// is no such tenant.
+    pub async fn insert_user(&self, owner_id: &OwnerId, user: &UserRecord, password_hash: &str, now: Timestamp) -> Result<(), Error> {
+        on!(self, write, |connection| sqlx::query(
+            "INSERT INTO bo_user (owner_id, user_id, account, mobile, name, push_name, password_hash, area_codes, disabled_at, \
+                 created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+        )
+        .bind(owner_id.as_str())
+        .bind(user.user_id.as_str())
+        .bind(&user.account)
+        .bind(user.mobile.as_deref())
+        .bind(&user.name)
+        .bind(user.push_name.as_deref())
+        .bind(password_hash)
+        .bind(Json(&user.area_codes))
+        .bind(user.disabled.then_some(now.0))
+        .bind(now.0)
+        .execute(connection)
+        .map_ok(|_| ())
+        .map_err(|error| Error::of_insert(error, "user", "tenant")))
+    }
+
+    /// A user's profile.
+    pub async fn find_user(&self, owner_id: &OwnerId, user_id: &UserId) -> Result<Option<UserRecord>, Error> {
+        let row: Option<UserRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at \
+             FROM bo_user WHERE owner_id = $1 AND user_id = $2",
+        )
+        .bind(owner_id.as_str())
+        .bind(user_id.as_str())
+        .fetch_optional(connection))?;
+        Ok(row.map(UserRow::into_record))
+    }
+
+    /// The user who signs in with this account, with the password's hash.
+    pub async fn find_credentials(&self, owner_id: &OwnerId, account: &str) -> Result<Option<Credentials>, Error> {
+        let row: Option<CredentialsRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at, password_hash \
+             FROM bo_user WHERE owner_id = $1 AND account = $2",
+        )
+        .bind(owner_id.as_str())
+        .bind(account)
+        .fetch_optional(connection))?;
+        Ok(row.map(CredentialsRow::into_record))
+    }
+
+    /// The user who signs in with this mobile number, with the password's hash.
+    pub async fn find_credentials_by_mobile(&self, owner_id: &OwnerId, mobile: &str) -> Result<Option<Credentials>, Error> {
+        let row: Option<CredentialsRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at, password_hash \
+             FROM bo_user WHERE owner_id = $1 AND mobile = $2",
+        )
+        .bind(owner_id.as_str())
+        .bind(mobile)
+        .fetch_optional(connection))?;
+        Ok(row.map(CredentialsRow::into_record))
+    }
+
+    /// Up to `limit` users whose accounts follow `after`, in the order of their accounts.
+    pub async fn list_users(&self, owner_id: &OwnerId, after: Option<&str>, limit: i64) -> Result<Vec<UserRecord>, Error> {
+        let rows: Vec<UserRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at \
+             FROM bo_user WHERE owner_id = $1 AND account > $2 ORDER BY account LIMIT $3",
+        )
+        .bind(owner_id.as_str())
+        .bind(after.unwrap_or_default())
+        .bind(limit)
+        .fetch_all(connection))?;
+        Ok(rows.into_iter().map(UserRow::into_record).collect())
+    }
+
+    /// Gives a user a new password and ends the user's sessions, in one transaction; answers those.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the tenant has no such user.
+    pub async fn set_password(
+        &self,
+        owner_id: &OwnerId,
+        user_id: &UserId,
+        password_hash: &str,
+        ending: &UserEnding,
+    ) -> Result<Vec<EndedSession>, Error> {
+        transaction!(self, |connection, attempt| {
+            let changed =
+                sqlx::query("UPDATE bo_user SET password_hash = $3, not_before = $4, updated_at = $4 WHERE owner_id = $1 AND user_id = $2")
+                    .bind(owner_id.as_str())
+                    .bind(user_id.as_str())
+                    .bind(password_hash)
+                    .bind(ending.at.0)
+                    .execute(&mut *connection)
+                    .await?;
+            if changed.rows_affected() == 0 {
+                return Err(Error::Missing("user"));
+            }
+            connection.record(&[user_event(PASSWORD_CHANGED, ending, attempt)]).await?;
+            connection.end_sessions_of(ending, attempt).await?
+        })
+    }
+
+    /// Disables or enables a user and, where an ending is given, ends the user's sessions in the same transaction;
+    /// answers those.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where the tenant has no such user.
+    pub async fn set_user_disabled(
+        &self,
+        owner_id: &OwnerId,
+        user_id: &UserId,
+        disabled: bool,
+        ending: Option<&UserEnding>,
+    ) -> Result<Vec<EndedSession>, Error> {
+        let at = match ending {
+            Some(ending) => ending.at,
+            None => self.now().await?,
+        };
+        transaction!(self, |connection, attempt| {
+            let changed = sqlx::query(
+                "UPDATE bo_user SET disabled_at = CASE WHEN $3 THEN coalesce(disabled_at, $4) END, \
+                     not_before = CASE WHEN $3 THEN $4 ELSE not_before END, updated_at = $4 \
+                 WHERE owner_id = $1 AND user_id = $2",
+            )
+            .bind(owner_id.as_str())
+            .bind(user_id.as_str())
+            .bind(disabled)
+            .bind(at.0)
+            .execute(&mut *connection)
+            .await?;
+            if changed.rows_affected() == 0 {
+                return Err(Error::Missing("user"));
+            }
+            match ending {
+                Some(ending) => {
+                    connection.record(&[user_event(USER_DISABLED, ending, attempt)]).await?;
+                    connection.end_sessions_of(ending, attempt).await?
+                }
+                None => Vec::new(),
+            }
+        })
+    }
+
+    /// Replaces a password's hash by another of the same password; false where it is not `old_hash` any more.
+    pub async fn set_password_hash(&self, owner_id: &OwnerId, user_id: &UserId, old_hash: &str, new_hash: &str) -> Result<bool, Error> {
+        on!(self, write, |connection| sqlx::query(
+            "UPDATE bo_user SET password_hash = $4 WHERE owner_id = $1 AND user_id = $2 AND password_hash = $3"
+        )
+        .bind(owner_id.as_str())
+        .bind(user_id.as_str())
+        .bind(old_hash)
+        .bind(new_hash)
+        .execute(connection)
+        .map_ok(|done| done.rows_affected() > 0))
+    }
+}
+
+/// What an administrator did to a user. Its id takes the place of random bits from a hash of the user's.
+fn user_event<'a>(kind: &'static str, ending: &'a UserEnding, attempt: u32) -> Event<'a> {
+    let mut hasher = DefaultHasher::new();
+    (&ending.owner_id, &ending.user_id, kind).hash(&mut hasher);
+    let seed = SessionId::from_number((hasher.finish() >> 1).cast_signed());
+    Event {
+        owner_id: ending.owner_id.as_str(),
+        event_id: event_id_of(ending.at, seed, attempt),
+        kind,
+        sys_id: None,
+        user_id: ending.user_id.as_str(),
+        session_id: None,
+        reason: None,
+        actor: ending.actor.as_str(),
+        trace: &ending.trace,
+        at: ending.at,
+        payload: None,
+    }
+}

@@ -1,0 +1,2 @@
+-- Empty on purpose: bo_nonce and bo_cache belong to a single node and are found in SQLite only. With Postgres the shared
+-- cache keeps what they keep. The file is here so that both engines count the same migrations.

@@ -1,5 +1,6 @@
 //! Speaks HTTP: the listener, the routes and what surrounds them.
 
+pub mod configuration;
 pub mod cross_origin;
 pub mod listener;
 pub mod proxy;

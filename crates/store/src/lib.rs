@@ -9,6 +9,11 @@ pub mod record;
 mod error;
 mod redis_connection;
 
+#[cfg(test)]
+mod test_redis;
+#[cfg(test)]
+mod test_sqlite;
+
 pub use cache::Cache;
 pub use db::Db;
 pub use error::Error;

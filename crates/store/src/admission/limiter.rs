@@ -162,14 +162,16 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-    fn rate(name: &'static str, key: &str, burst: u32) -> Rate<'_> {
+    fn rate<'a>(name: &'static str, key: &'a str, burst: u32) -> Rate<'a> {
         Rate { name, key, per_minute: 60, burst }
     }
 
     #[test]
     fn names_keys_and_scopes_are_counted_apart() {
         let limiter = RateLimiter::new();
-        for (scope, name, key) in [("a", "address", "b"), ("a", "account", "b"), ("a", "address", "c"), ("ab", "address", ""), ("", "address", "ab")] {
+        for (scope, name, key) in
+            [("a", "address", "b"), ("a", "account", "b"), ("a", "address", "c"), ("ab", "address", ""), ("", "address", "ab")]
+        {
             assert_eq!(limiter.admit(scope, &[rate(name, key, 1)], NOW), Ok(()));
             assert_eq!(limiter.admit(scope, &[rate(name, key, 1)], NOW), Err(Duration::from_secs(1)));
         }
@@ -214,7 +216,7 @@ mod tests {
         }
         assert!(limiter.admit("a", &[known], NOW).is_err());
         // When their time has come, strangers have room of their own again.
-        assert_eq!(limiter.admit("a", &[rate("address", "late", 1)], NOW.plus(Duration::from_secs(60))), Ok(()));
+        assert_eq!(limiter.admit("a", &[rate("address", "late", 1)], NOW.plus(Duration::from_mins(1))), Ok(()));
     }
 
     #[test]
@@ -222,7 +224,11 @@ mod tests {
         let limiter = RateLimiter::new();
         let admitted: usize = std::thread::scope(|scope| {
             let racers: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| (0..100).filter(|_| limiter.admit("a", &[rate("address", "b", 50), rate("tenant", "", 40)], NOW).is_ok()).count()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        (0..100).filter(|_| limiter.admit("a", &[rate("address", "b", 50), rate("tenant", "", 40)], NOW).is_ok()).count()
+                    })
+                })
                 .collect();
             racers.into_iter().map(|racer| racer.join().unwrap()).sum()
         });

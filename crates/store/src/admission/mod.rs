@@ -113,22 +113,25 @@ impl Admission {
     /// # Errors
     /// [`Error::DatabaseUnavailable`], or [`Error::CacheUnavailable`] where they do not fit into memory.
     pub async fn load(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        if self.shared.is_some() {
-            return Ok(());
+        match (&self.shared, db) {
+            (None, Db::Sqlite { .. }) => self.own.guard.restore(db.load_nonces(now).await?, now),
+            // Redis holds them; or it is a single node on Postgres, which keeps them in memory alone.
+            (Some(_), _) | (None, Db::Postgres(_)) => Ok(()),
         }
-        self.own.guard.restore(db.load_nonces(now).await?, now)
     }
 
-    /// Writes the nonces that have been used since the last time: to the database, or to the Redis that was away.
+    /// Writes the nonces that have been used since the last time: to the SQLite database, or to the Redis that was
+    /// away.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`] or [`Error::CacheUnavailable`]; what was not written is kept for the next time.
     pub async fn flush(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
         let mut unsaved = self.own.guard.drain_unsaved();
         while let Some(claims) = unsaved.last() {
-            let written = match &self.shared {
-                Some(shared) => shared.publish(claims, now).await,
-                None => db.insert_nonces(&claims.0, claims.1, &claims.2).await,
+            let written = match (&self.shared, db) {
+                (Some(shared), _) => shared.publish(claims, now).await,
+                (None, Db::Sqlite { .. }) => db.insert_nonces(&claims.0, claims.1, &claims.2).await,
+                (None, Db::Postgres(_)) => Ok(()),
             };
             if let Err(error) = written {
                 self.own.guard.return_unsaved(unsaved, now);
@@ -191,3 +194,6 @@ impl OwnAdmission {
         }
     }
 }
+
+#[cfg(test)]
+mod conformance;

@@ -57,7 +57,7 @@ impl Pace {
 }
 
 /// How long to wait after a rate that allows nothing.
-pub(super) const NOTHING_ALLOWED: Duration = Duration::from_secs(60);
+pub(super) const NOTHING_ALLOWED: Duration = Duration::from_mins(1);
 
 pub(super) fn micros(instant: Timestamp) -> i64 {
     instant.millis().saturating_mul(1000)

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
-    const WINDOW: Duration = Duration::from_secs(600);
+    const WINDOW: Duration = Duration::from_mins(10);
 
     fn owner(text: &str) -> OwnerId {
         OwnerId::parse(text).unwrap()
@@ -246,7 +246,7 @@ mod tests {
         assert!(!guard.claim(&owner("a"), digest(1), WINDOW, NOW).unwrap());
         assert!(guard.claim(&owner("b"), digest(1), WINDOW, NOW).unwrap());
         assert!(guard.claim(&owner("a"), digest(2), WINDOW, NOW).unwrap());
-        let last = NOW.plus(WINDOW - Duration::from_millis(1));
+        let last = NOW.plus(Duration::from_millis(599_999));
         assert!(!guard.claim(&owner("a"), digest(1), Duration::from_secs(1), last).unwrap());
         assert!(guard.claim(&owner("a"), digest(1), WINDOW, NOW.plus(WINDOW)).unwrap());
     }
@@ -289,10 +289,13 @@ mod tests {
         assert!(guard.drain_unsaved().is_empty());
 
         let restarted = ReplayGuard::new(100_000);
-        let later = NOW.plus(Duration::from_secs(300));
+        let later = NOW.plus(Duration::from_mins(5));
         restarted.restore(written, later).unwrap();
         assert!(restarted.drain_unsaved().is_empty());
-        assert!((0..5000).all(|number| !restarted.claim(&owner(if number % 2 == 0 { "a" } else { "b" }), digest(number), WINDOW, later).unwrap()));
+        assert!(
+            (0..5000)
+                .all(|number| !restarted.claim(&owner(if number % 2 == 0 { "a" } else { "b" }), digest(number), WINDOW, later).unwrap())
+        );
         restarted.forget_expired(NOW.plus(WINDOW).plus(Duration::from_secs(u64::from(BATCH_SECONDS))));
         assert!(restarted.is_empty());
     }

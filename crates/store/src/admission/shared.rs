@@ -11,7 +11,7 @@ use redis::{Pipeline, Script};
 
 use super::rate::NOTHING_ALLOWED;
 use super::replay::UnsavedClaims;
-use super::{Admitted, AdmissionRequest};
+use super::{AdmissionRequest, Admitted};
 use crate::cache::key;
 use crate::{Error, RedisConnection};
 

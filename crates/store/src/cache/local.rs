@@ -130,11 +130,16 @@ impl LocalCache {
         self.entries.run_pending_tasks();
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> u64 {
+        self.entries.entry_count()
+    }
+
     /// Changes one entry, after and before any other change of it. An expired entry is shown as none.
     fn compute(&self, key: &str, change: impl FnOnce(Option<Entry>) -> Op<Entry>) -> CompResult<String, Entry> {
-        self.entries.entry_by_ref(key).and_compute_with(|entry| {
-            change(entry.map(moka::Entry::into_value).filter(|entry| self.is_live(entry)))
-        })
+        self.entries
+            .entry_by_ref(key)
+            .and_compute_with(|entry| change(entry.map(moka::Entry::into_value).filter(|entry| self.is_live(entry))))
     }
 
     fn entry(&self, bytes: &[u8], lifetime: Duration) -> Entry {

@@ -31,7 +31,7 @@ use crate::{Error, RedisConnection};
 pub const USER_PURPOSE: &str = "user";
 
 /// How long the flag of [`Cache::take_login_flag`] waits for a login: longer than any profile stays cached.
-const LOGIN_FLAG_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const LOGIN_FLAG_LIFETIME: Duration = Duration::from_hours(24);
 
 /// A kind of value that is cached: what its keys look like, and how long it stays.
 pub trait Cached {
@@ -295,3 +295,6 @@ impl Cache {
         }
     }
 }
+
+#[cfg(test)]
+mod conformance;

@@ -52,8 +52,7 @@ struct Scripts {
 
 impl RedisCache {
     pub(super) fn new(connection: RedisConnection) -> Self {
-        let scripts =
-            Scripts { read_or_lease: Script::new(READ_OR_LEASE), replace: Script::new(REPLACE), increase: Script::new(INCREASE) };
+        let scripts = Scripts { read_or_lease: Script::new(READ_OR_LEASE), replace: Script::new(REPLACE), increase: Script::new(INCREASE) };
         Self { connection, scripts: Arc::new(scripts) }
     }
 

@@ -146,6 +146,12 @@ impl SqliteCache {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -1,4 +1,4 @@
-//! The one stated rule of member names: lower camelCase and snake_case, one spelling for each name, nothing lost on the way.
+//! The one stated rule of member names: lower camelCase and `snake_case`, one spelling for each name, nothing lost on the way.
 //! The built-in plugins and the host functions `camel()` and `snake()` end here.
 
 mod key;

@@ -33,3 +33,25 @@ pub(crate) fn install(engine: &mut Engine, texts: Texts) {
     maps::install(engine);
     same::install(engine);
 }
+
+#[cfg(test)]
+mod tests {
+    use rhai::Engine;
+    use serde_json::Value;
+
+    use super::{Texts, install};
+
+    #[test]
+    fn every_host_function_of_the_contract_is_there_and_documented() {
+        let mut engine = Engine::new_raw();
+        install(&mut engine, Texts::new(|_, _| None));
+        let metadata: Value = serde_json::from_str(&engine.gen_fn_metadata_to_json(false).unwrap()).unwrap();
+        let functions = metadata["functions"].as_array().unwrap();
+        for name in
+            ["camel", "snake", "rename", "keep", "remove", "at", "set", "each", "defaults", "mask", "format_time", "format_number", "text"]
+        {
+            let documented = functions.iter().any(|function| function["name"] == name && !function["docComments"].is_null());
+            assert!(documented, "{name}");
+        }
+    }
+}

@@ -131,7 +131,7 @@ impl Plugins {
         let job = {
             let (engine, plugin) = (Arc::clone(&self.engine), plugin.clone());
             let (envelope, context) = (Arc::clone(&envelope), Arc::new(context.clone()));
-            move || run::bounded(&engine, &plugin, envelope, context)
+            move || run::bounded(&engine, &plugin, &envelope, context)
         };
         let failure = match self.pool.run(job).await {
             Ok(Ok((response, log))) => return Outcome { response, failure: None, log },

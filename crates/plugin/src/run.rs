@@ -29,20 +29,22 @@ pub(crate) fn in_place(engine: &Engine, plugin: &Plugin, envelope: Value) -> Out
 pub(crate) fn bounded(
     engine: &Engine,
     plugin: &Plugin,
-    envelope: Arc<Value>,
+    envelope: &Arc<Value>,
     context: Arc<Context>,
 ) -> Result<(Value, String), (Failure, String)> {
     budget::open();
     let result = plugin
         .program()
         .map_err(|reason| Failure::new(FailureCode::Compile, reason))
-        .and_then(|program| call(engine, program, Json::Owned(Arc::clone(&envelope)), Dynamic::from(Facts(context))))
-        .and_then(|result| accept(&envelope, result));
+        .and_then(|program| call(engine, program, Json::Owned(Arc::clone(envelope)), Dynamic::from(Facts(context))))
+        .and_then(|result| accept(envelope, result));
     let spent = budget::close();
     match (result, spent.exceeded) {
         (Ok(response), None) => Ok((response, spent.log)),
-        (Err(failure), None) => Err((failure, spent.log)),
+        // Telling of a panic takes memory of its own, which is not the script's.
+        (Err(failure), Some(_)) if failure.code == FailureCode::Panic => Err((failure, spent.log)),
         (_, Some(code)) => Err((Failure::new(code, report::exceeded(code)), spent.log)),
+        (Err(failure), None) => Err((failure, spent.log)),
     }
 }
 

@@ -12,7 +12,7 @@ const LONGEST: usize = 128;
 /// The key in the wanted spelling, or `None` where it has that already or is no field name.
 pub(super) fn respelled(key: &str, style: Style) -> Option<String> {
     let bytes = key.as_bytes();
-    if !needs_cutting(bytes) {
+    if !needs_cutting(bytes, style) {
         return None;
     }
     let mut buffer = [0; LONGEST];
@@ -27,21 +27,25 @@ pub(super) fn respelled(key: &str, style: Style) -> Option<String> {
     std::str::from_utf8(spelling).ok().map(str::to_owned)
 }
 
-/// Whether the key is a field name that is more than one lower-case word, which would be spelt the same in every style.
-fn needs_cutting(bytes: &[u8]) -> bool {
-    let begins_well = bytes.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_');
-    if !begins_well || bytes.len() > LONGEST {
+/// Whether the key is a field name that one look does not show to be right already. Most names of a response that is in the
+/// wanted spelling end here.
+fn needs_cutting(bytes: &[u8], style: Style) -> bool {
+    let Some(first) = bytes.first().filter(|first| first.is_ascii_alphabetic() || **first == b'_') else { return false };
+    if bytes.len() > LONGEST {
         return false;
     }
-    let mut plain = true;
+    let mut is_right = style == Style::Snake || first.is_ascii_lowercase();
+    let mut before = b'a';
     for byte in bytes {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' => {}
-            b'A'..=b'Z' | b'_' => plain = false,
+            b'A'..=b'Z' => is_right &= style == Style::Camel && !before.is_ascii_uppercase(),
+            b'_' => is_right &= style == Style::Snake && before != b'_',
             _ => return false,
         }
+        before = *byte;
     }
-    !plain
+    !is_right
 }
 
 /// Writes the key in the wanted spelling and returns its length; `None` where it does not fit.

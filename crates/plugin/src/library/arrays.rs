@@ -40,14 +40,16 @@ pub(super) fn install(engine: &mut Engine) {
         .register_fn("index_of", |array: &mut Array, value: Dynamic| {
             find(array, &value).map(|place| place.and_then(|place| INT::try_from(place).ok()).unwrap_or(-1))
         })
-        .register_fn("map", map)
-        .register_fn("filter", filter)
-        .register_fn("find", first)
-        .register_fn("some", some)
-        .register_fn("all", all)
-        .register_fn("reduce", reduce)
+        .register_fn("map", |context: NativeCallContext, array: &mut Array, function: FnPtr| map(&context, array, &function))
+        .register_fn("filter", |context: NativeCallContext, array: &mut Array, function: FnPtr| filter(&context, array, &function))
+        .register_fn("find", |context: NativeCallContext, array: &mut Array, function: FnPtr| first(&context, array, &function))
+        .register_fn("some", |context: NativeCallContext, array: &mut Array, function: FnPtr| some(&context, array, &function))
+        .register_fn("all", |context: NativeCallContext, array: &mut Array, function: FnPtr| all(&context, array, &function))
+        .register_fn("reduce", |context: NativeCallContext, array: &mut Array, function: FnPtr, initial: Dynamic| {
+            reduce(&context, array, &function, initial)
+        })
         .register_fn("sort", sort)
-        .register_fn("sort", sort_by);
+        .register_fn("sort", |context: NativeCallContext, array: &mut Array, function: FnPtr| sort_by(&context, array, &function));
 }
 
 fn length(array: &Array) -> INT {
@@ -90,52 +92,52 @@ fn ask(context: &NativeCallContext, function: &FnPtr, element: &Dynamic) -> Fall
     apply(context, function, element)?.as_bool().map_err(|_| "the function must answer true or false".into())
 }
 
-fn map(context: NativeCallContext, array: &mut Array, function: FnPtr) -> Fallible<Array> {
-    array.iter().map(|element| apply(&context, &function, element)).collect()
+fn map(context: &NativeCallContext, array: &Array, function: &FnPtr) -> Fallible<Array> {
+    array.iter().map(|element| apply(context, function, element)).collect()
 }
 
-fn filter(context: NativeCallContext, array: &mut Array, function: FnPtr) -> Fallible<Array> {
+fn filter(context: &NativeCallContext, array: &Array, function: &FnPtr) -> Fallible<Array> {
     let mut kept = Array::new();
-    for element in array.iter() {
-        if ask(&context, &function, element)? {
+    for element in array {
+        if ask(context, function, element)? {
             kept.push(element.clone());
         }
     }
     Ok(kept)
 }
 
-fn first(context: NativeCallContext, array: &mut Array, function: FnPtr) -> Fallible<Dynamic> {
-    for element in array.iter() {
-        if ask(&context, &function, element)? {
+fn first(context: &NativeCallContext, array: &Array, function: &FnPtr) -> Fallible<Dynamic> {
+    for element in array {
+        if ask(context, function, element)? {
             return Ok(element.clone());
         }
     }
     Ok(Dynamic::UNIT)
 }
 
-fn some(context: NativeCallContext, array: &mut Array, function: FnPtr) -> Fallible<bool> {
-    for element in array.iter() {
-        if ask(&context, &function, element)? {
+fn some(context: &NativeCallContext, array: &Array, function: &FnPtr) -> Fallible<bool> {
+    for element in array {
+        if ask(context, function, element)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn all(context: NativeCallContext, array: &mut Array, function: FnPtr) -> Fallible<bool> {
-    for element in array.iter() {
-        if !ask(&context, &function, element)? {
+fn all(context: &NativeCallContext, array: &Array, function: &FnPtr) -> Fallible<bool> {
+    for element in array {
+        if !ask(context, function, element)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn reduce(context: NativeCallContext, array: &mut Array, function: FnPtr, initial: Dynamic) -> Fallible<Dynamic> {
+fn reduce(context: &NativeCallContext, array: &Array, function: &FnPtr, initial: Dynamic) -> Fallible<Dynamic> {
     let mut result = initial;
-    for element in array.iter() {
+    for element in array {
         budget::check()?;
-        result = function.call_within_context(&context, (result, element.clone()))?;
+        result = function.call_within_context(context, (result, element.clone()))?;
     }
     Ok(result)
 }
@@ -149,9 +151,9 @@ fn sort(array: &mut Array) -> Fallible<()> {
 }
 
 /// Sorts by a function of two elements that answers a number: below zero where the first comes first.
-fn sort_by(context: NativeCallContext, array: &mut Array, function: FnPtr) -> Fallible<()> {
+fn sort_by(context: &NativeCallContext, array: &mut Array, function: &FnPtr) -> Fallible<()> {
     let sorted = merge_sorted(array.clone(), &mut |left, right| {
-        let answer: Dynamic = function.call_within_context(&context, (left.clone(), right.clone()))?;
+        let answer: Dynamic = function.call_within_context(context, (left.clone(), right.clone()))?;
         answer.as_int().map(|answer| answer.cmp(&0)).map_err(|_| "the function must answer a number".into())
     });
     sorted.map(|sorted| *array = sorted)

@@ -15,9 +15,12 @@ const LONGEST_PATTERN: usize = 128;
 /// The longest name of a zone, in bytes.
 const LONGEST_ZONE: usize = 64;
 
+/// The text of a code in a language.
+type Lookup = dyn Fn(&str, &str) -> Option<String> + Send + Sync;
+
 /// The texts behind `text(code, language)`.
 #[derive(Clone)]
-pub(crate) struct Texts(Arc<dyn Fn(&str, &str) -> Option<String> + Send + Sync>);
+pub(crate) struct Texts(Arc<Lookup>);
 
 impl Texts {
     pub(crate) fn new(texts: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static) -> Self {

@@ -18,7 +18,9 @@ pub(super) fn install(engine: &mut Engine) {
         .register_into_engine(engine, set);
     FuncRegistration::new("each")
         .with_comments(["/// Replaces each element of the array at the path by what the function returns for it. Returns the value."])
-        .register_into_engine(engine, each);
+        .register_into_engine(engine, |context: NativeCallContext, json: &mut Json, path: &str, function: FnPtr| {
+            each(&context, json, path, &function)
+        });
     FuncRegistration::new("mask")
         .with_comments([
             "/// Replaces the text at the path by `*`, but for so many characters at its head and tail; all of a text that",
@@ -42,7 +44,7 @@ fn set(json: &mut Json, path: &str, value: Dynamic) -> Fallible<Json> {
     Ok(json.clone())
 }
 
-fn each(context: NativeCallContext, json: &mut Json, path: &str, function: FnPtr) -> Fallible<Json> {
+fn each(context: &NativeCallContext, json: &mut Json, path: &str, function: &FnPtr) -> Fallible<Json> {
     let path = Path::parse(path)?;
     let before = json.clone();
     let elements = match json.change(|root| path.find_mut(root).map(Value::take)) {
@@ -55,7 +57,7 @@ fn each(context: NativeCallContext, json: &mut Json, path: &str, function: FnPtr
             };
         }
     };
-    let replaced = elements.into_iter().map(|element| replace(&context, &function, element, path.len() + 2)).collect();
+    let replaced = elements.into_iter().map(|element| replace(context, function, element, path.len() + 2)).collect();
     match replaced {
         Ok(elements) => {
             json.change(|root| path.put(root, Value::Array(elements)))?;

@@ -31,8 +31,8 @@ fn count(count: usize) -> INT {
     INT::try_from(count).unwrap_or(INT::MAX)
 }
 
-fn too_large() -> Box<EvalAltResult> {
-    EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into()
+fn too_large<T>() -> Fallible<T> {
+    Err(EvalAltResult::ErrorDataTooLarge("Length of string".to_owned(), Position::NONE).into())
 }
 
 /// The place of the first occurrence, or -1.
@@ -58,7 +58,7 @@ fn replace(text: &mut ImmutableString, part: &str, by: &str) -> Fallible<()> {
     let occurrences = text.matches(part).count();
     let length = text.len() - occurrences * part.len() + occurrences.saturating_mul(by.len());
     if length > limits::STRING {
-        return Err(too_large());
+        return too_large();
     }
     if occurrences > 0 {
         *text = text.replace(part, by).into();
@@ -75,7 +75,7 @@ fn pad(text: &mut ImmutableString, length: INT, filler: &str) -> Fallible<()> {
     }
     // A character has one byte at least, so this bounds the work as well.
     if wanted > limits::STRING {
-        return Err(too_large());
+        return too_large();
     }
     let padded: String = text.chars().chain(filler.chars().cycle().take(missing)).collect();
     *text = padded.into();

@@ -49,26 +49,29 @@ impl Writer {
             return;
         }
         if let Ok(array) = value.as_array_ref() {
-            self.array(&array, room);
-        } else if let Ok(map) = value.as_map_ref() {
-            self.map(&map, room);
-        } else if let Ok(text) = value.as_immutable_string_ref() {
-            self.text.push_str(&format!("{:?}", text.as_str()));
-        } else if let Some(json) = value.read_lock::<Json>() {
-            self.text.push_str(&json.read(ToString::to_string));
-        } else if let Ok(real) = value.as_float() {
-            self.text.push_str(&format!("{real:?}"));
-        } else if let Ok(integer) = value.as_int() {
-            self.text.push_str(&integer.to_string());
-        } else if let Ok(truth) = value.as_bool() {
-            self.text.push_str(&truth.to_string());
-        } else if let Ok(character) = value.as_char() {
-            self.text.push_str(&format!("{character:?}"));
-        } else if value.is_unit() {
-            self.text.push_str("()");
-        } else {
-            self.text.push_str(value.type_name());
+            return self.array(&array, room);
         }
+        if let Ok(map) = value.as_map_ref() {
+            return self.map(&map, room);
+        }
+        let text = if let Ok(text) = value.as_immutable_string_ref() {
+            format!("{:?}", text.as_str())
+        } else if let Some(json) = value.read_lock::<Json>() {
+            json.read(ToString::to_string)
+        } else if let Ok(real) = value.as_float() {
+            format!("{real:?}")
+        } else if let Ok(integer) = value.as_int() {
+            integer.to_string()
+        } else if let Ok(truth) = value.as_bool() {
+            truth.to_string()
+        } else if let Ok(character) = value.as_char() {
+            format!("{character:?}")
+        } else if value.is_unit() {
+            "()".to_owned()
+        } else {
+            value.type_name().to_owned()
+        };
+        self.text.push_str(&text);
     }
 
     fn array(&mut self, array: &Array, room: usize) {
@@ -96,7 +99,8 @@ impl Writer {
             if at > 0 {
                 self.text.push_str(", ");
             }
-            self.text.push_str(&format!("{name:?}: "));
+            let name = format!("{name:?}: ");
+            self.text.push_str(&name);
             self.value(member, room);
         }
         self.text.push('}');

@@ -19,7 +19,7 @@ pub(super) fn install(engine: &mut Engine) {
             budget::check()?;
             element.ok_or_else(|| Box::new(out_of_bounds(json, number)))
         })
-        .register_indexer_set(set_member)
+        .register_indexer_set(|json: &mut Json, name: ImmutableString, value: Dynamic| set_member(json, &name, value))
         .register_indexer_set(set_element);
     FuncRegistration::new("len")
         .with_purity(true)
@@ -61,11 +61,11 @@ pub(super) fn install(engine: &mut Engine) {
         });
 }
 
-fn set_member(json: &mut Json, name: ImmutableString, value: Dynamic) -> Fallible<()> {
+fn set_member(json: &mut Json, name: &str, value: Dynamic) -> Fallible<()> {
     let value = convert::within_depth(convert::to_json(value)?, 2)?;
     json.change(|object| match object {
         Value::Object(members) => {
-            members.insert(name.to_string(), value);
+            members.insert(name.to_owned(), value);
             Ok(())
         }
         _ => Err("only an object has members"),

@@ -1,9 +1,9 @@
 //! The host functions of the plugin contract, each through a script.
 
-use bo_auth_plugin::FailureCode;
+use bo_auth_plugin::{FailureCode, Plugins};
 use serde_json::{Value, json};
 
-use super::{envelope, fail_body, fail_source, run_body, run_source};
+use super::{context, envelope, fail_body, fail_source, run_body, run_source};
 
 /// The envelope after one change.
 fn with(change: impl FnOnce(&mut Value)) -> Value {
@@ -29,9 +29,8 @@ async fn camel_and_snake() {
 
 #[tokio::test]
 async fn camel_of_a_part_only() {
-    let expected = with(|value| {
-        value["data"]["rows"] = json!([{"id": 1, "fullName": "Zhang San", "score": 1.0}, {"id": 2, "fullName": "Li Si", "score": 2.5}])
-    });
+    let rows = json!([{"id": 1, "fullName": "Zhang San", "score": 1.0}, {"id": 2, "fullName": "Li Si", "score": 2.5}]);
+    let expected = with(|value| value["data"]["rows"] = rows);
     for body in [
         "response[\"data\"][\"rows\"].camel(); response",
         "response.data.rows.camel(); response",
@@ -177,6 +176,17 @@ async fn what_a_script_throws_is_told_to_the_admin_with_its_line() {
     let failure = outcome.failure.unwrap();
     assert_eq!((failure.code, failure.detail.as_str()), (FailureCode::Exception, "line 2: no rows"));
     assert_eq!(fail_source("fn process(response, ctx) { missing(response) }").await, FailureCode::Exception);
+}
+
+#[tokio::test]
+async fn a_panic_of_the_host_ends_in_the_run() {
+    let plugins = Plugins::with_texts(|_, _| panic!("no texts today")).unwrap();
+    plugins.publish("demo", "mine", "fn process(response, ctx) { text(1, \"en\") }").await.unwrap();
+    let plugin = plugins.find(Some("demo"), "mine").unwrap();
+    for _ in 0..5 {
+        let outcome = plugins.run(&plugin, envelope(), &context()).await;
+        assert_eq!((outcome.response, outcome.failure.unwrap().code), (envelope(), FailureCode::Panic));
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Plugins from the outside: the built-ins, the script's contract, what is refused, and a suite of hostile scripts.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
+
 mod built_ins;
 mod contract;
 mod hostile;

@@ -2,6 +2,7 @@
 
 pub mod configuration;
 pub mod cross_origin;
+pub mod document;
 pub mod listener;
 pub mod proxy;
 pub mod telemetry;

@@ -1,1 +1,27 @@
+//! The use cases: sign in, refresh, sign out, who am I, my sessions, and what an operator does. Each file tells one
+//! of them on one screen, in the order in which the contract says its steps happen.
 
+pub mod background;
+pub mod call;
+pub mod captcha;
+pub mod current_user;
+pub mod ending;
+pub mod login;
+pub mod logout;
+pub mod operator;
+pub mod refresh;
+pub mod service;
+pub mod session_list;
+pub mod tenant;
+
+mod error;
+mod password_desk;
+mod stamp_counter;
+mod tenant_registry;
+mod token_pair;
+mod user_profile;
+
+pub use call::{Call, RequestFacts, Shaping};
+pub use error::Error;
+pub use service::Service;
+pub use token_pair::TokenPair;

@@ -1,0 +1,143 @@
+//! What goes on beside the requests: writing out what was counted, making good what a crash interrupted, and forgetting
+//! what has become useless, always in small portions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::{Error, Service};
+
+/// An event still in the outbox after this long was left there by a crash or an outage.
+const OUTBOX_AGE: Duration = Duration::from_secs(5);
+
+/// How many rows one clean-up statement removes, so that no logout waits for it.
+const CLEAN_UP_ROWS: i64 = 1_000;
+
+/// How long an ended session's row is kept.
+const ENDED_SESSION_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+
+/// How long the audit trail is kept.
+const AUDIT_RETENTION: Duration = Duration::from_secs(400 * 86_400);
+
+/// The running tasks.
+pub struct Background {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    service: Arc<Service>,
+}
+
+/// Spawns a task that does the work again and again, and logs where it fails.
+macro_rules! repeat {
+    ($tasks:ident, $turns:expr, $what:literal, |$service:ident| $work:expr) => {{
+        let mut turns = $turns;
+        $tasks.spawn(async move {
+            while turns.next().await {
+                let $service = &*turns.service;
+                let result: Result<(), Error> = $work;
+                if let Err(error) = result {
+                    tracing::warn!(%error, what = $what, "a background task failed; it will be tried again");
+                }
+            }
+        });
+    }};
+}
+
+impl Background {
+    /// Starts every task.
+    pub fn start(service: &Arc<Service>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let every = |millis| Turns::new(Duration::from_millis(millis), stopped.clone(), Arc::clone(service));
+        repeat!(tasks, every(200), "saving nonces", |service| flush_nonces(service).await);
+        repeat!(tasks, every(1_000), "sweeping the outbox", |service| service.announce_pending(OUTBOX_AGE).await.map(|_| ()));
+        repeat!(tasks, every(5_000), "saving stamp uses", |service| save_stamp_uses(service).await);
+        repeat!(tasks, every(5_000), "reading origins", |service| service.tenants.reload_origins(&service.db).await);
+        repeat!(tasks, every(60_000), "forgetting", |service| forget_expired(service).await);
+        repeat!(tasks, every(60_000), "cleaning up", |service| clean_up(service).await);
+        Self { stop, tasks, service: Arc::clone(service) }
+    }
+
+    /// Stops the tasks and writes out what they hold.
+    pub async fn stop(mut self) {
+        // The receivers are gone only if every task has ended by itself.
+        let _ = self.stop.send(true);
+        while self.tasks.join_next().await.is_some() {}
+        let service = &self.service;
+        service.endings.drain().await;
+        for (what, result) in [
+            ("nonces", flush_nonces(service).await),
+            ("stamp uses", save_stamp_uses(service).await),
+            ("outbox", service.remove_announced().await),
+        ] {
+            if let Err(error) = result {
+                tracing::warn!(%error, what, "could not be written out on shutdown");
+            }
+        }
+    }
+}
+
+/// The turns of one task, until it is told to stop.
+struct Turns {
+    ticks: tokio::time::Interval,
+    stopped: watch::Receiver<bool>,
+    service: Arc<Service>,
+}
+
+impl Turns {
+    fn new(period: Duration, stopped: watch::Receiver<bool>, service: Arc<Service>) -> Self {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self { ticks, stopped, service }
+    }
+
+    async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.ticks.tick() => true,
+            _ = self.stopped.changed() => false,
+        }
+    }
+}
+
+async fn flush_nonces(service: &Service) -> Result<(), Error> {
+    Ok(service.admission.flush(&service.db, service.clock.now()).await?)
+}
+
+async fn forget_expired(service: &Service) -> Result<(), Error> {
+    let now = service.clock.now();
+    service.revocations.forget_expired(now);
+    service.admission.forget_expired(now);
+    Ok(service.cache.forget_expired().await?)
+}
+
+async fn save_stamp_uses(service: &Service) -> Result<(), Error> {
+    let taken = service.stamp_counter.take();
+    let rows = taken.rows();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = service.db.add_stamp_uses(&rows).await {
+        service.stamp_counter.put_back(taken);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+async fn clean_up(service: &Service) -> Result<(), Error> {
+    let now = service.clock.now();
+    let (sessions_before, events_before) = (now.minus(ENDED_SESSION_RETENTION), now.minus(AUDIT_RETENTION));
+    let db = &service.db;
+    // A full portion says that there is more; others have their turn in between.
+    while db.remove_ended_sessions(sessions_before, CLEAN_UP_ROWS).await? >= CLEAN_UP_ROWS.unsigned_abs() {
+        tokio::task::yield_now().await;
+    }
+    while db.remove_expired_sessions(sessions_before, CLEAN_UP_ROWS).await? >= CLEAN_UP_ROWS.unsigned_abs() {
+        tokio::task::yield_now().await;
+    }
+    while db.remove_audit_events(events_before, CLEAN_UP_ROWS).await? >= CLEAN_UP_ROWS.unsigned_abs() {
+        tokio::task::yield_now().await;
+    }
+    db.remove_nonces(now).await?;
+    Ok(())
+}

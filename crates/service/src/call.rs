@@ -1,0 +1,238 @@
+//! The checks that every call of the v3 contract begins with, in the contract's order: tenant, system, stamp, plugin;
+//! then, where a route asks for it, the access token and its session. Each step's result is the next one's argument.
+
+use std::sync::Arc;
+
+use bo_auth_core::identifier::{AreaCode, OwnerId, SystemId, UserId};
+use bo_auth_core::settings::ReplayRule;
+use bo_auth_core::stamp::{SignedRequest, Stamp, StampScheme, verify_stamp};
+use bo_auth_core::time::Timestamp;
+use bo_auth_core::token::access::{Expected, VerifiedAccess};
+use bo_auth_plugin::{Plugin, PluginName};
+use bo_auth_store::admission::{Admitted, AdmissionRequest, Rate};
+use bo_auth_store::record::{RequestTrace, UserRecord};
+
+use crate::tenant::{System, Tenant};
+use crate::{Error, Service};
+
+/// What a transport has read from a request: every header and parameter of contract 1.2, absent where absent or empty.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFacts<'a> {
+    /// `XownerId`.
+    pub owner_id: Option<&'a str>,
+    /// `XsysId`.
+    pub sys_id: Option<&'a str>,
+    /// `XverifyApi`.
+    pub stamp: Option<&'a str>,
+    /// `XuserFromFirstShareId`.
+    pub first_share_user_id: Option<&'a str>,
+    /// `XuserFromSecondShareId`.
+    pub second_share_user_id: Option<&'a str>,
+    /// `XfilterAreaCode`.
+    pub area_code: Option<&'a str>,
+    /// `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// `_nodejs`.
+    pub plugin: Option<&'a str>,
+    /// `Origin`.
+    pub origin: Option<&'a str>,
+    /// The client's address, as text.
+    pub address: &'a str,
+    /// `User-Agent`.
+    pub user_agent: Option<&'a str>,
+    /// What a stamp of the second version covers.
+    pub signed: SignedRequest<'a>,
+}
+
+/// How the answer to a call is shaped, as far as the call has come: what is known here shapes errors too.
+#[derive(Default)]
+pub struct Shaping {
+    /// The tenant, once it is known to exist.
+    pub owner_id: Option<Arc<str>>,
+    /// The system.
+    pub sys_id: Option<Arc<str>>,
+    /// The user, once verified.
+    pub user_id: Option<Arc<str>>,
+    /// The plugin that shapes the answer.
+    pub plugin: Option<Plugin>,
+    /// Whether the HTTP status is always 200.
+    pub legacy_status200: bool,
+    /// Whether the system lists the request's origin; `None` before the system is known, or without an origin.
+    pub origin_allowed: Option<bool>,
+}
+
+/// Whether a call must name a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginRule {
+    /// As on logout.
+    Required,
+    /// As elsewhere: the system's default where absent.
+    Optional,
+}
+
+/// A call that has passed the checks that come before its token: of which tenant and system it is, and when.
+pub struct Call<'a> {
+    /// The service.
+    pub service: &'a Arc<Service>,
+    /// The request.
+    pub facts: &'a RequestFacts<'a>,
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// The system.
+    pub system: Arc<System>,
+    /// The instant at which the call is judged.
+    pub now: Timestamp,
+}
+
+impl Service {
+    /// Tenant, system, stamp, rates, plugin.
+    ///
+    /// # Errors
+    /// Every refusal of these steps, in this order; nothing is changed but the stamp's GUID and the rates, which
+    /// count the call.
+    pub async fn open_call<'a>(self: &'a Arc<Self>, facts: &'a RequestFacts<'a>, plugin: PluginRule, shaping: &mut Shaping) -> Result<Call<'a>, Error> {
+        let now = self.clock.now();
+        let tenant = self.find_tenant(facts.owner_id).await?;
+        shaping.owner_id = Some(tenant.owner_id.shared());
+        let own_plugin = facts.plugin.map(|name| self.plugins.find(Some(tenant.owner_id.as_str()), name));
+        shaping.plugin = own_plugin.clone().flatten();
+        if tenant.disabled {
+            return Err(Error::TenantDisabled);
+        }
+
+        let sys_id = facts.sys_id.map(SystemId::parse).transpose().map_err(|_| Error::ParameterInvalid("XsysId"))?;
+        let system = Arc::clone(tenant.system(sys_id.as_ref())?);
+        shaping.sys_id = Some(system.sys_id.shared());
+        shaping.legacy_status200 = system.settings.legacy_status200;
+        shaping.origin_allowed = facts.origin.map(|origin| system.settings.allowed_origins.iter().any(|allowed| allowed == origin));
+
+        self.verify_request(&tenant, &system, facts, now).await?;
+
+        match (own_plugin, plugin) {
+            (Some(None), _) => return Err(Error::PluginUnknown),
+            (None, PluginRule::Required) => return Err(Error::ParameterMissing("_nodejs")),
+            (None, PluginRule::Optional) => {
+                let default = system.default_plugin.as_ref().map(PluginName::as_ref);
+                shaping.plugin = default.and_then(|name| self.plugins.find(Some(tenant.owner_id.as_str()), name));
+            }
+            (Some(Some(_)), _) => {}
+        }
+        Ok(Call { service: self, facts, tenant, system, now })
+    }
+
+    /// The tenant that `XownerId` or `ownerId` names.
+    pub(crate) async fn find_tenant(&self, owner_id: Option<&str>) -> Result<Arc<Tenant>, Error> {
+        let text = owner_id.ok_or(Error::ParameterMissing("XownerId"))?;
+        let owner_id = OwnerId::parse(text).map_err(|_| Error::ParameterInvalid("XownerId"))?;
+        self.tenants.find(&owner_id, &self.db, &self.cache, &*self.clock).await?.ok_or(Error::TenantUnknown)
+    }
+
+    /// The stamp must verify, be new, and the rates must have room. A stamp that fails counts against the rates too.
+    async fn verify_request(&self, tenant: &Tenant, system: &System, facts: &RequestFacts<'_>, now: Timestamp) -> Result<(), Error> {
+        let settings = &system.settings;
+        let rates = [
+            per_minute("address", facts.address, settings.address_requests_per_minute),
+            per_minute("tenant", "", settings.tenant_requests_per_minute),
+        ];
+        let verified = match facts.stamp {
+            Some(value) => {
+                let rules = &system.stamp_rules;
+                verify_stamp(value, &tenant.stamp_keys, &tenant.stamp_mac_keys, rules, &facts.signed, now).map_err(Error::from)
+            }
+            None => Err(Error::ParameterMissing("XverifyApi")),
+        };
+        let nonce = verified.as_ref().ok().and_then(|stamp| nonce_of(stamp, settings.replay, settings.replay_window_seconds));
+        self.admit(&tenant.owner_id, &AdmissionRequest { nonce, rates: &rates }, now).await?;
+        let stamp = verified?;
+        self.stamp_counter.count(&tenant.owner_id, &system.sys_id, &stamp, now);
+        Ok(())
+    }
+
+    /// Counts a call against its rates, and its nonce as used.
+    pub(crate) async fn admit(&self, owner_id: &OwnerId, request: &AdmissionRequest<'_>, now: Timestamp) -> Result<(), Error> {
+        match self.admission.admit(owner_id, request, now).await? {
+            Admitted::Accepted => Ok(()),
+            Admitted::Replayed => Err(Error::VerifyApiReplayed),
+            Admitted::Limited { retry_after } => Err(Error::RateLimited { retry_after }),
+        }
+    }
+}
+
+/// A rate whose burst is ten seconds' worth, and never less than ten.
+pub(crate) fn per_minute<'a>(name: &'static str, key: &'a str, per_minute: u32) -> Rate<'a> {
+    Rate { name, key, per_minute, burst: (per_minute / 6).max(10) }
+}
+
+/// What must be new about a stamp. The second version's nonce counts once whatever the system says of GUIDs.
+fn nonce_of(stamp: &Stamp, rule: ReplayRule, window_seconds: u32) -> Option<([u8; 16], std::time::Duration)> {
+    let counts = rule == ReplayRule::Once || stamp.scheme == StampScheme::HmacV2;
+    counts.then(|| (stamp.digest, std::time::Duration::from_secs(u64::from(window_seconds))))
+}
+
+impl Call<'_> {
+    /// The access token: authentic, fresh, and of a session that has not ended.
+    ///
+    /// # Errors
+    /// [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`], [`Error::SessionEnded`].
+    pub async fn verify_access(&self, shaping: &mut Shaping) -> Result<VerifiedAccess, Error> {
+        let access = self.authentic_access(shaping)?.fresh()?;
+        match self.service.revocations.end_reason(&self.tenant.owner_id, access.session_id()).await? {
+            Some(reason) => Err(Error::SessionEnded(reason)),
+            None => Ok(access),
+        }
+    }
+
+    /// The access token: authentic, though it may have expired and its session may have ended. For logout, which must
+    /// always be possible.
+    pub(crate) fn authentic_access(&self, shaping: &mut Shaping) -> Result<VerifiedAccess, Error> {
+        let authorization = self.facts.authorization.ok_or(Error::TokenMissing)?;
+        let token = bearer(authorization)?;
+        let expected = Expected { issuer: &self.service.issuer, owner_id: &self.tenant.owner_id, sys_id: &self.system.sys_id };
+        let access = self.tenant.signing_keys.verify(token, &expected, self.now)?;
+        shaping.user_id = Some(access.user_id().shared());
+        Ok(access)
+    }
+
+    /// The share ids must name users of the tenant, and the area one of its areas that lies within the user's own.
+    ///
+    /// # Errors
+    /// [`Error::AreaUnknown`], [`Error::AreaForbidden`], [`Error::ShareUserUnknown`], and
+    /// [`Error::ParameterInvalid`] where one is not an identifier.
+    pub(crate) async fn verify_area_and_share(&self, user: &UserRecord) -> Result<RequestTrace, Error> {
+        let facts = self.facts;
+        let area_code = parse_optional(facts.area_code, AreaCode::parse, "XfilterAreaCode")?;
+        if let Some(code) = &area_code {
+            let path = self.service.db.find_area_path(&self.tenant.owner_id, code).await?.ok_or(Error::AreaUnknown)?;
+            if !path.lies_within(&user.area_codes) {
+                return Err(Error::AreaForbidden);
+            }
+        }
+        let first_share_user_id = parse_optional(facts.first_share_user_id, UserId::parse, "XuserFromFirstShareId")?;
+        let second_share_user_id = parse_optional(facts.second_share_user_id, UserId::parse, "XuserFromSecondShareId")?;
+        for sharer in [&first_share_user_id, &second_share_user_id].into_iter().flatten() {
+            self.service.find_profile(&self.tenant.owner_id, sharer).await?.ok_or(Error::ShareUserUnknown)?;
+        }
+        Ok(RequestTrace { address: Some(facts.address.to_owned()), first_share_user_id, second_share_user_id, area_code })
+    }
+
+    /// The same for a user who is known by id; reads the profile only where a header asks for it.
+    pub(crate) async fn verify_area_and_share_of(&self, user_id: &UserId) -> Result<RequestTrace, Error> {
+        let facts = self.facts;
+        if facts.area_code.is_none() && facts.first_share_user_id.is_none() && facts.second_share_user_id.is_none() {
+            return Ok(RequestTrace { address: Some(facts.address.to_owned()), ..RequestTrace::default() });
+        }
+        let profile = self.service.find_profile(&self.tenant.owner_id, user_id).await?.ok_or(Error::TokenInvalid)?;
+        self.verify_area_and_share(&profile.value).await
+    }
+}
+
+/// RFC 6750 section 2.1: the scheme is compared without case, one space or more follow.
+fn bearer(authorization: &str) -> Result<&str, Error> {
+    let (scheme, token) = authorization.split_once(' ').ok_or(Error::TokenInvalid)?;
+    let token = token.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(Error::TokenInvalid) }
+}
+
+fn parse_optional<T>(text: Option<&str>, parse: fn(&str) -> Result<T, bo_auth_core::Error>, name: &'static str) -> Result<Option<T>, Error> {
+    text.map(parse).transpose().map_err(|_| Error::ParameterInvalid(name))
+}

@@ -1,0 +1,145 @@
+//! The captcha that a login needs after repeated failures: drawn for a GUID that the frontend chose, answered once.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::random::Random;
+use bo_auth_core::settings::SystemSettings;
+use bo_auth_store::admission::AdmissionRequest;
+use bo_auth_store::cache::Cached;
+use serde::{Deserialize, Serialize};
+
+use crate::call::{Shaping, per_minute};
+use crate::{Error, Service};
+
+/// What the picture shows, until it is answered or too old.
+pub(crate) struct CachedCaptcha;
+
+impl Cached for CachedCaptcha {
+    const PURPOSE: &'static str = "captcha";
+    const LIFETIME: Duration = Duration::from_secs(300);
+    type Id = str;
+    type Value = CaptchaAnswer;
+}
+
+/// The characters of a picture.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CaptchaAnswer(pub String);
+
+/// How long failures are remembered.
+const FAILURE_MEMORY: Duration = Duration::from_secs(900);
+
+/// Failures of one address, over all accounts, count a quarter: many people may share an address.
+const ADDRESS_ALLOWANCE: u64 = 4;
+
+/// Capitals and digits that cannot be taken for one another.
+const ALPHABET: &[u8] = b"ACDEFGHJKLMNPQRTUVWXY34679";
+
+const LENGTH: usize = 5;
+
+/// Pictures per minute for one address.
+const PICTURES_PER_MINUTE: u32 = 60;
+
+impl Service {
+    /// Draws a new captcha for `verify_guid`, as PNG. An earlier one of the same GUID is void.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] where the GUID is not 1 to 64 characters of letters, digits and `-`, the tenant's
+    /// refusals, and [`Error::RateLimited`].
+    pub async fn draw_captcha(&self, owner_id: Option<&str>, verify_guid: &str, address: &str, shaping: &mut Shaping) -> Result<Vec<u8>, Error> {
+        let tenant = match self.find_tenant(owner_id).await {
+            // Here the tenant travels in the query.
+            Err(Error::ParameterMissing(_)) => return Err(Error::ParameterMissing("ownerId")),
+            Err(Error::ParameterInvalid(_)) => return Err(Error::ParameterInvalid("ownerId")),
+            other => other?,
+        };
+        shaping.owner_id = Some(tenant.owner_id.shared());
+        if tenant.disabled {
+            return Err(Error::TenantDisabled);
+        }
+        if !is_verify_guid(verify_guid) {
+            return Err(Error::ParameterInvalid("verifyGuid"));
+        }
+        let rates = [per_minute("captcha", address, PICTURES_PER_MINUTE)];
+        self.admit(&tenant.owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await?;
+
+        let answer = random_text(&*self.random);
+        let picture = self.draw(answer.clone()).await?;
+        self.cache.put::<CachedCaptcha>(&tenant.owner_id, verify_guid, &CaptchaAnswer(answer), self.clock.now()).await?;
+        Ok(picture)
+    }
+
+    async fn draw(&self, text: String) -> Result<Vec<u8>, Error> {
+        let _turn = self.captcha_drawing.acquire().await.map_err(|_| Error::Unavailable(None))?;
+        let drawn = tokio::task::spawn_blocking(move || {
+            let captcha = captcha_rs::CaptchaBuilder::new().text(text).width(140).height(48).complexity(4).interference_lines(2).build();
+            let mut png = Cursor::new(Vec::new());
+            captcha.image.write_to(&mut png, image::ImageFormat::Png).map(|()| png.into_inner())
+        });
+        drawn.await.map_err(|error| Error::Internal(Box::new(error)))?.map_err(|error| Error::Internal(Box::new(error)))
+    }
+
+    /// Refuses where a captcha is needed and was not, or wrongly, answered. An answer counts once, right or wrong.
+    pub(crate) async fn verify_captcha(
+        &self,
+        owner_id: &OwnerId,
+        settings: &SystemSettings,
+        subject: &FailureSubject<'_>,
+        answered: Option<(&str, &str)>,
+    ) -> Result<(), Error> {
+        let threshold = u64::from(settings.captcha_after_failures);
+        let account = self.cache.counter(owner_id, &subject.account_key()).await?;
+        let address = self.cache.counter(owner_id, &subject.address_key()).await?;
+        if account < threshold && address < threshold.saturating_mul(ADDRESS_ALLOWANCE) {
+            return Ok(());
+        }
+        let (guid, code) = answered.ok_or(Error::CaptchaRequired)?;
+        if !is_verify_guid(guid) {
+            return Err(Error::CaptchaInvalid);
+        }
+        let expected = self.cache.take::<CachedCaptcha>(owner_id, guid).await?.ok_or(Error::CaptchaInvalid)?;
+        if expected.value.0.eq_ignore_ascii_case(code) { Ok(()) } else { Err(Error::CaptchaInvalid) }
+    }
+
+    /// Counts a failed login against the account and the address.
+    pub(crate) async fn count_failure(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) -> Result<(), Error> {
+        self.cache.increase(owner_id, &subject.account_key(), FAILURE_MEMORY).await?;
+        self.cache.increase(owner_id, &subject.address_key(), FAILURE_MEMORY).await?;
+        Ok(())
+    }
+
+    /// A login that succeeded clears the account's failures; the address keeps its own, or one good account would
+    /// hide the guessing of others.
+    pub(crate) async fn clear_failures(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) -> Result<(), Error> {
+        Ok(self.cache.reset(owner_id, &subject.account_key()).await?)
+    }
+}
+
+/// Whose failures are counted.
+pub(crate) struct FailureSubject<'a> {
+    /// The name that was signed in with, whether it exists or not.
+    pub(crate) account: &'a str,
+    /// The client's address.
+    pub(crate) address: &'a str,
+}
+
+impl FailureSubject<'_> {
+    fn account_key(&self) -> String {
+        format!("failed-account-{}", self.account)
+    }
+
+    fn address_key(&self) -> String {
+        format!("failed-address-{}", self.address)
+    }
+}
+
+fn is_verify_guid(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn random_text(random: &dyn Random) -> String {
+    let mut bytes = [0u8; LENGTH];
+    random.fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+}

@@ -1,0 +1,170 @@
+//! The one way in which sessions end, whoever ends them: durable first, then refused here and everywhere, then gone
+//! from the cache. What a crash leaves undone is made good from the outbox.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, NewSession, RequestTrace, UserEnding};
+
+use crate::tenant::System;
+use crate::{Call, Error, Service};
+
+/// How long past its own expiry an access token is still counted as possibly alive: clocks of nodes may differ.
+const CLOCK_ALLOWANCE: Duration = Duration::from_secs(60);
+
+/// How many outbox rows are read at a time.
+const OUTBOX_PAGE: i64 = 500;
+
+/// Events that have been announced and whose outbox rows may go.
+#[derive(Default)]
+pub(crate) struct AnnouncedEvents(Mutex<Vec<i64>>);
+
+impl AnnouncedEvents {
+    fn add(&self, events: impl IntoIterator<Item = i64>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+    }
+
+    pub(crate) fn take(&self) -> Vec<i64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What became of one session that was to end.
+pub(crate) enum OneEnded {
+    /// This call has ended it.
+    Now(EndedSession),
+    /// It had ended before; `None` where even its row is gone.
+    Before(Option<EndedSession>),
+}
+
+impl Call<'_> {
+    /// Ends one session of this tenant and tells everyone.
+    pub(crate) async fn end_one(
+        &self,
+        session_id: SessionId,
+        reason: EndReason,
+        actor: Actor,
+        trace: RequestTrace,
+    ) -> Result<OneEnded, Error> {
+        let service = self.service;
+        let ending = Ending {
+            owner_id: self.tenant.owner_id.clone(),
+            session_id,
+            reason,
+            actor,
+            at: self.now,
+            keep_until: service.keep_until(&self.system, self.now),
+            event_id: time_ordered_id(self.now, &*service.random),
+            trace,
+        };
+        service.end_session(ending).await
+    }
+}
+
+/// Runs work that must not stop half-way when the caller, a connection that may break at any time, is dropped.
+async fn carry_out<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
+    tokio::spawn(work).await.map_err(|error| Error::Internal(Box::new(error)))?
+}
+
+impl Service {
+    /// Until when an access token that was made by `now` could still be alive.
+    pub(crate) fn keep_until(&self, system: &System, now: Timestamp) -> Timestamp {
+        now.plus(Duration::from_secs(u64::from(system.settings.access_token_seconds)) + CLOCK_ALLOWANCE)
+    }
+
+    /// Ends one session: the commit first, then the announcement; both are done when this returns. They are carried out
+    /// to the end even where the caller has gone away in between.
+    pub(crate) async fn end_session(self: &Arc<Self>, ending: Ending) -> Result<OneEnded, Error> {
+        let service = Arc::clone(self);
+        carry_out(async move { service.end_session_here(ending).await }).await
+    }
+
+    async fn end_session_here(&self, ending: Ending) -> Result<OneEnded, Error> {
+        let outcome = self.endings.end(ending).await?;
+        match outcome {
+            EndOutcome::Ended(ended) => {
+                self.announce(vec![ended.clone()]).await?;
+                Ok(OneEnded::Now(ended))
+            }
+            // Another call may have committed it and not announced it yet: this answer must be true as well.
+            EndOutcome::AlreadyEnded(ended) => {
+                self.revocations.announce(std::slice::from_ref(&ended)).await?;
+                Ok(OneEnded::Before(Some(ended)))
+            }
+            EndOutcome::Unknown => Ok(OneEnded::Before(None)),
+        }
+    }
+
+    /// Ends several sessions of one user, in the same way.
+    pub(crate) async fn end_user_sessions(self: &Arc<Self>, ending: UserEnding) -> Result<Vec<EndedSession>, Error> {
+        let service = Arc::clone(self);
+        carry_out(async move {
+            let ended = service.db.end_user_sessions(&ending).await?;
+            service.announce(ended.clone()).await?;
+            Ok(ended)
+        })
+        .await
+    }
+
+    /// Opens a session and ends those that give way, in the same way; `false` where the user's password has changed, or
+    /// the user was disabled, in the meantime.
+    pub(crate) async fn insert_session(self: &Arc<Self>, owner_id: OwnerId, new: NewSession) -> Result<bool, Error> {
+        let service = Arc::clone(self);
+        carry_out(async move {
+            let Some(replaced) = service.db.open_session(&owner_id, &new).await? else { return Ok(false) };
+            service.announce(replaced).await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Makes ended sessions refused on every node, then takes what is theirs out of the cache. The first must succeed;
+    /// the second is repeated from the outbox where it fails.
+    pub(crate) async fn announce(&self, ended: Vec<EndedSession>) -> Result<(), Error> {
+        if ended.is_empty() {
+            return Ok(());
+        }
+        self.revocations.announce(&ended).await?;
+        match self.cache.sessions_ended(&ended).await {
+            Ok(()) => self.announced.add(ended.iter().map(|session| session.event_id)),
+            Err(error) => tracing::warn!(%error, sessions = ended.len(), "ended sessions are still in the cache; it will be tried again"),
+        }
+        Ok(())
+    }
+
+    /// Announces what the outbox still holds from before `age` ago: work that a crash or an outage interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where a store does not answer; what was not announced stays in the outbox.
+    pub async fn announce_pending(&self, age: Duration) -> Result<usize, Error> {
+        self.remove_announced().await?;
+        let mut total = 0;
+        loop {
+            let pending = self.db.pending_events(OUTBOX_PAGE, self.clock.now().minus(age)).await?;
+            if pending.is_empty() {
+                return Ok(total);
+            }
+            self.revocations.announce(&pending).await?;
+            self.cache.sessions_ended(&pending).await?;
+            total += pending.len();
+            self.announced.add(pending.iter().map(|session| session.event_id));
+            self.remove_announced().await?;
+        }
+    }
+
+    /// Removes the outbox rows of what has been announced.
+    pub(crate) async fn remove_announced(&self) -> Result<(), Error> {
+        let announced = self.announced.take();
+        for (position, page) in announced.chunks(500).enumerate() {
+            if let Err(error) = self.db.remove_events(page).await {
+                self.announced.add(announced.iter().skip(position * 500).copied());
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}

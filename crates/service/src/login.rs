@@ -1,0 +1,144 @@
+//! Sign in: a name and a password become a session and its first pair of tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bo_auth_core::session::{SessionId, time_ordered_id};
+use bo_auth_core::stamp::decrypt_password;
+use bo_auth_store::admission::AdmissionRequest;
+use bo_auth_store::record::{Credentials, NewSession, RequestTrace, SessionRecord, UserRecord};
+
+use crate::call::{PluginRule, RequestFacts, Shaping, per_minute};
+use crate::captcha::FailureSubject;
+use crate::token_pair::TokenPair;
+use crate::user_profile::Fetched;
+use crate::{Call, Error, Service};
+
+/// The longest user agent that is recorded, in characters.
+const USER_AGENT_CHARACTERS: usize = 256;
+
+/// The longest name to sign in with, in bytes.
+const ACCOUNT_BYTES: usize = 128;
+
+/// What a login is asked with.
+#[derive(Clone, Copy)]
+pub struct LoginRequest<'a> {
+    /// The name to sign in with.
+    pub user_name: &'a str,
+    /// The password: ciphertext under the tenant's key, or plain where the system allows it.
+    pub password: &'a str,
+    /// GUID of a captcha, and what was read from its picture.
+    pub captcha: Option<(&'a str, &'a str)>,
+}
+
+/// What a login answers with.
+pub struct LoggedIn {
+    /// The user, with where the profile came from.
+    pub user: Fetched<UserRecord>,
+    /// The system it was opened in.
+    pub session: SessionRecord,
+    /// The tokens.
+    pub tokens: TokenPair,
+}
+
+impl Service {
+    /// Signs a user in (contract 1.1).
+    ///
+    /// # Errors
+    /// Those of [`Service::open_call`]; [`Error::ParameterInvalid`] for a password that is neither encrypted nor
+    /// allowed to be plain; [`Error::RateLimited`], [`Error::CaptchaRequired`], [`Error::CaptchaInvalid`],
+    /// [`Error::LoginFailed`], [`Error::UserDisabled`], and those of the area and share ids.
+    pub async fn login(self: &Arc<Self>, facts: &RequestFacts<'_>, request: &LoginRequest<'_>, shaping: &mut Shaping) -> Result<LoggedIn, Error> {
+        let call = self.open_call(facts, PluginRule::Optional, shaping).await?;
+        let credentials = call.verify_password(request).await?;
+        shaping.user_id = Some(credentials.user.user_id.shared());
+        let trace = call.verify_area_and_share(&credentials.user).await?;
+        let found = self.find_profile_at_login(&call.tenant.owner_id, &credentials.user.user_id).await?;
+        let user = found.ok_or(Error::LoginFailed)?;
+        let (session, tokens) = call.open_session(&user.value, &credentials.password_hash, trace).await?;
+        Ok(LoggedIn { user, session, tokens })
+    }
+}
+
+impl Call<'_> {
+    /// The user, when name and password fit. An unknown name and a wrong password take the same steps.
+    async fn verify_password(&self, request: &LoginRequest<'_>) -> Result<Credentials, Error> {
+        let (service, owner_id, settings) = (self.service, &self.tenant.owner_id, &self.system.settings);
+        let account = request.user_name;
+        if account.len() > ACCOUNT_BYTES || account.chars().any(char::is_control) {
+            return Err(Error::ParameterInvalid("userName"));
+        }
+        let rates = [per_minute("account", account, settings.account_logins_per_minute)];
+        service.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.now).await?;
+        let subject = FailureSubject { account, address: self.facts.address };
+        service.verify_captcha(owner_id, settings, &subject, request.captcha).await?;
+
+        let password = self.plain_password(request.password)?;
+        let found = service.db.find_credentials(owner_id, account).await?;
+        let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
+        let fits = service.passwords.verify(password.clone(), hash).await?;
+        let Some(mut credentials) = found.filter(|_| fits) else {
+            service.count_failure(owner_id, &subject).await?;
+            return Err(Error::LoginFailed);
+        };
+        if credentials.user.disabled {
+            return Err(Error::UserDisabled);
+        }
+        service.clear_failures(owner_id, &subject).await?;
+        if service.passwords.needs_rehash(&credentials.password_hash) {
+            let renewed = service.passwords.hash(password).await?;
+            let user_id = &credentials.user.user_id;
+            if service.db.set_password_hash(owner_id, user_id, &credentials.password_hash, &renewed).await? {
+                credentials.password_hash = renewed;
+            }
+        }
+        Ok(credentials)
+    }
+
+    /// The password as it was typed.
+    fn plain_password(&self, sent: &str) -> Result<Vec<u8>, Error> {
+        let (keys, rules) = (&self.tenant.stamp_keys, &self.system.stamp_rules);
+        match decrypt_password(sent, keys, rules, self.now) {
+            Some(password) => Ok(password.to_vec()),
+            None if self.system.settings.allow_plain_password => Ok(sent.as_bytes().to_vec()),
+            None => Err(Error::ParameterInvalid("password")),
+        }
+    }
+
+    /// Opens a session and signs its first pair. Sessions that give way under the limit are announced before this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`Error::LoginFailed`] where the password has changed or the user was disabled since they were checked.
+    pub async fn open_session(&self, user: &UserRecord, password_hash: &str, trace: RequestTrace) -> Result<(SessionRecord, TokenPair), Error> {
+        let (service, settings) = (self.service, &self.system.settings);
+        let seconds = |count: u32| Duration::from_secs(u64::from(count));
+        let expires_at = self.now.plus(seconds(settings.session_seconds));
+        let session = SessionRecord {
+            session_id: SessionId::generate(self.now, &*service.random),
+            sys_id: self.system.sys_id.clone(),
+            user_id: user.user_id.clone(),
+            generation: 0,
+            created_at: self.now,
+            refreshed_at: self.now,
+            idle_expires_at: self.now.plus(seconds(settings.session_idle_seconds)),
+            expires_at,
+            first_share_user_id: trace.first_share_user_id,
+            second_share_user_id: trace.second_share_user_id,
+            area_code: trace.area_code,
+            address: trace.address,
+            user_agent: self.facts.user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS).collect()),
+            ended: None,
+        };
+        let access_expires_at = self.access_expiry(expires_at);
+        let tokens = self.issue_pair(&session, 0, access_expires_at, user)?;
+        let new = NewSession {
+            session: session.clone(),
+            access_expires_at,
+            event_id: time_ordered_id(self.now, &*service.random),
+            limit: settings.session_limit,
+            password_hash: password_hash.to_owned(),
+        };
+        if service.insert_session(self.tenant.owner_id.clone(), new).await? { Ok((session, tokens)) } else { Err(Error::LoginFailed) }
+    }
+}

@@ -1,0 +1,123 @@
+//! Sign out, the operation this product is about (contract 1.5): every check that can refuse comes before anything
+//! changes, and the answer leaves only when no node accepts the session any more.
+
+use std::sync::Arc;
+
+use bo_auth_core::session::{EndReason, LogoutScope};
+use bo_auth_core::time::Timestamp;
+use bo_auth_core::token::access::VerifiedAccess;
+use bo_auth_core::token::refresh::RefreshProof;
+use bo_auth_store::record::{Actor, RequestTrace, UserEnding};
+
+use crate::call::{PluginRule, RequestFacts, Shaping};
+use crate::{Call, Error, Service};
+
+/// What a logout did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which sessions were asked for.
+    pub scope: LogoutScope,
+    /// How many sessions this call has ended.
+    pub sessions: usize,
+    /// Whether the caller's session had ended before.
+    pub already_ended: bool,
+    /// From when on nothing of them is accepted.
+    pub effective_at: Timestamp,
+    /// The reason that stands with the caller's session, or with those that were ended.
+    pub reason: EndReason,
+}
+
+impl Service {
+    /// Ends the caller's session, the user's others, or all of them.
+    ///
+    /// # Errors
+    /// Those of [`Service::open_call`]; [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`];
+    /// [`Error::ParameterMissing`] and [`Error::RefreshTokenInvalid`], [`Error::RefreshTokenMismatch`] for the
+    /// refresh token; [`Error::ParameterInvalid`] for the scope; those of the area and share ids;
+    /// [`Error::Unavailable`] where the truth cannot be written. In each of these cases no session has changed.
+    pub async fn logout(
+        self: &Arc<Self>,
+        facts: &RequestFacts<'_>,
+        refresh_token: Option<&str>,
+        scope: Option<&str>,
+        shaping: &mut Shaping,
+    ) -> Result<Receipt, Error> {
+        let call = self.open_call(facts, PluginRule::Required, shaping).await?;
+        let access = call.authentic_access(shaping)?;
+        let proof = call.session_of(&access, refresh_token)?;
+        call.verify_leave(&access, &proof).await?;
+        let scope = scope.map_or(Some(LogoutScope::default()), LogoutScope::parse).ok_or(Error::ParameterInvalid("scope"))?;
+        let trace = call.verify_area_and_share_of(access.user_id()).await?;
+        call.end_scope(scope, &access, trace).await
+    }
+}
+
+impl Call<'_> {
+    /// The refresh token must be of the access token's session, at whatever generation.
+    fn session_of(&self, access: &VerifiedAccess, refresh_token: Option<&str>) -> Result<RefreshProof, Error> {
+        let text = refresh_token.ok_or(Error::ParameterMissing("refreshToken"))?;
+        // Another tenant's token does not verify under this tenant's key; to its bearer that is a mismatch too.
+        let proof = self.tenant.refresh_keys.verify(text, self.now)?;
+        if proof.session_id == access.session_id() { Ok(proof) } else { Err(Error::RefreshTokenMismatch) }
+    }
+
+    /// An access token that has expired serves for leaving, when the refresh token is a live one of its session or
+    /// the session has ended already; not where the system asks for a fresh one.
+    async fn verify_leave(&self, access: &VerifiedAccess, proof: &RefreshProof) -> Result<(), Error> {
+        if !access.is_expired() {
+            return Ok(());
+        }
+        if self.system.settings.logout_requires_fresh_token {
+            return Err(Error::TokenExpired);
+        }
+        let Some(session) = self.service.db.find_session(&self.tenant.owner_id, proof.session_id).await? else { return Ok(()) };
+        let run_out = self.now >= session.idle_expires_at || self.now >= session.expires_at;
+        // The generation before the current one may be all that a client has whose last refresh was lost.
+        let live = session.generation.checked_sub(proof.generation).is_some_and(|behind| behind <= 1);
+        if session.ended.is_some() || run_out || live { Ok(()) } else { Err(Error::TokenExpired) }
+    }
+
+    async fn end_scope(&self, scope: LogoutScope, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {
+        let session_id = access.session_id();
+        let except = match scope {
+            LogoutScope::Local => return self.end_local(access, trace).await,
+            LogoutScope::Others => Some(session_id),
+            LogoutScope::All => None,
+        };
+        let ending = UserEnding {
+            owner_id: self.tenant.owner_id.clone(),
+            user_id: access.user_id().clone(),
+            except,
+            // The proofs of a session that is over must not end the sessions that came after it.
+            while_live: Some(session_id),
+            reason: EndReason::LoggedOut,
+            actor: Actor::User,
+            at: self.now,
+            keep_until: self.service.keep_until(&self.system, self.now),
+            trace,
+        };
+        let sessions = self.service.end_user_sessions(ending).await?.len();
+        let own = self.service.db.find_session(&self.tenant.owner_id, session_id).await?.and_then(|session| session.ended);
+        // `others` leaves the caller's own session alive; `all` has ended it just now, unless it was over before.
+        let already_ended = own.is_some() && (scope == LogoutScope::Others || sessions == 0);
+        let (effective_at, reason) = own.filter(|_| already_ended).unwrap_or((self.now, EndReason::LoggedOut));
+        Ok(Receipt { scope, sessions, already_ended, effective_at, reason })
+    }
+
+    async fn end_local(&self, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {
+        let outcome = self.end_one(access.session_id(), EndReason::LoggedOut, Actor::User, trace).await?;
+        let scope = LogoutScope::Local;
+        Ok(match outcome {
+            crate::ending::OneEnded::Now(ended) => {
+                Receipt { scope, sessions: 1, already_ended: false, effective_at: ended.ended_at, reason: ended.reason }
+            }
+            crate::ending::OneEnded::Before(Some(ended)) => {
+                Receipt { scope, sessions: 0, already_ended: true, effective_at: ended.ended_at, reason: ended.reason }
+            }
+            // The row went with retention: it ended before its access token was made useless by time.
+            crate::ending::OneEnded::Before(None) => {
+                Receipt { scope, sessions: 0, already_ended: true, effective_at: access.expires_at(), reason: EndReason::Expired }
+            }
+        })
+    }
+}

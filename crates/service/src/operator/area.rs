@@ -1,0 +1,104 @@
+//! Areas of a tenant, imported from CSV: `code,parent,name`.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use bo_auth_core::identifier::{AreaCode, OwnerId};
+use bo_auth_store::record::AreaRecord;
+
+use super::Operator;
+use crate::Error;
+
+/// How many rows stand in one transaction.
+const ROWS_AT_A_TIME: usize = 2_000;
+
+/// How deep areas may lie in one another.
+const DEEPEST: usize = 16;
+
+/// Reads `code,parent,name` rows; a first row that says `code` is taken as a heading.
+///
+/// # Errors
+/// [`Error::Refused`] with the line of the first row that is not usable: no code, a code twice, a parent that is not in
+/// the file, or a circle.
+pub fn read_areas(source: impl Read) -> Result<Vec<AreaRecord>, Error> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).flexible(true).from_reader(source);
+    let mut areas: Vec<AreaRecord> = Vec::new();
+    let mut lines: HashMap<AreaCode, (usize, Option<AreaCode>)> = HashMap::new();
+    for (position, row) in reader.records().enumerate() {
+        let line = position + 1;
+        let refuse = |what: &str| Error::Refused(format!("line {line}: {what}"));
+        let row = row.map_err(|_| refuse("not readable as CSV in UTF-8"))?;
+        let [code, parent, name] = [row.get(0), row.get(1), row.get(2)].map(Option::unwrap_or_default);
+        let code = code.trim_start_matches('\u{feff}');
+        if line == 1 && code.eq_ignore_ascii_case("code") {
+            continue;
+        }
+        if row.len() != 3 || name.is_empty() {
+            return Err(refuse("it must have three columns: code, parent (may be empty), name"));
+        }
+        let area_code = AreaCode::parse(code).map_err(|_| refuse("the code is not an identifier"))?;
+        let parent_code = (!parent.is_empty()).then(|| AreaCode::parse(parent)).transpose().map_err(|_| refuse("the parent is not an identifier"))?;
+        if let Some((earlier, _)) = lines.insert(area_code.clone(), (line, parent_code.clone())) {
+            return Err(refuse(&format!("the code stands in line {earlier} already")));
+        }
+        areas.push(AreaRecord { area_code, parent_code, name: name.to_owned() });
+    }
+    for area in &areas {
+        verify_ancestors(area, &lines)?;
+    }
+    Ok(areas)
+}
+
+fn verify_ancestors(area: &AreaRecord, lines: &HashMap<AreaCode, (usize, Option<AreaCode>)>) -> Result<(), Error> {
+    let line = lines.get(&area.area_code).map_or(0, |(line, _)| *line);
+    let mut parent = area.parent_code.as_ref();
+    for _ in 0..DEEPEST {
+        let Some(code) = parent else { return Ok(()) };
+        let (_, next) = lines.get(code).ok_or_else(|| Error::Refused(format!("line {line}: parent `{code}` is not in the file")))?;
+        parent = next.as_ref();
+    }
+    Err(Error::Refused(format!("line {line}: its parents form a circle, or lie more than {DEEPEST} deep")))
+}
+
+impl Operator {
+    /// Writes areas, replacing those with the same codes; calls `progress` with how many rows are durable so far.
+    /// Repeating an import that was interrupted is safe.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant is unknown, [`Error::Unavailable`].
+    pub async fn import_areas(&self, owner_id: &OwnerId, areas: &[AreaRecord], mut progress: impl FnMut(usize)) -> Result<(), Error> {
+        self.get_tenant(owner_id).await?;
+        let mut written = 0;
+        for portion in areas.chunks(ROWS_AT_A_TIME) {
+            self.db.import_areas(owner_id, portion).await?;
+            written += portion.len();
+            progress(written);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_heading_are_read() {
+        let areas = read_areas("code,parent,name\n440000,,广东省\n440100,440000,广州市\n".as_bytes()).unwrap();
+        assert_eq!(areas.len(), 2);
+        assert_eq!(areas[1].parent_code.as_ref().map(AreaCode::as_str), Some("440000"));
+    }
+
+    #[test]
+    fn the_first_unusable_row_is_named() {
+        for (text, expected) in [
+            ("1,,a\n1,,b\n", "line 2: the code stands in line 1 already"),
+            ("1,2,a\n", "line 1: parent `2` is not in the file"),
+            ("1,2,a\n2,1,b\n", "line 1: its parents form a circle, or lie more than 16 deep"),
+            ("1,,\n", "line 1: it must have three columns: code, parent (may be empty), name"),
+            ("a b,,x\n", "line 1: the code is not an identifier"),
+        ] {
+            assert_eq!(read_areas(text.as_bytes()).unwrap_err().to_string(), expected);
+        }
+    }
+}

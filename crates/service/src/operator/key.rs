@@ -1,0 +1,104 @@
+//! Keys of a tenant: listed with their use, and rotated with an overlap.
+
+use std::time::Duration;
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::random::alphanumeric;
+use bo_auth_core::sealing::key_context;
+use bo_auth_core::signing_key::Algorithm;
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{KeyPurpose, KeyRecord, StampUse};
+
+use super::{Change, Operator};
+use crate::Error;
+
+/// What a key is replaced by.
+#[derive(Debug, Clone, Copy)]
+pub enum Replacement<'a> {
+    /// A DES key that the frontends will use; generated where absent.
+    Stamp(Option<&'a str>),
+    /// A new secret for stamps of the second version.
+    StampMac,
+    /// A signing key of this algorithm.
+    Access(Algorithm),
+    /// A new secret for refresh tokens.
+    Refresh,
+}
+
+impl Replacement<'_> {
+    /// What the key is for.
+    pub const fn purpose(&self) -> KeyPurpose {
+        match self {
+            Self::Stamp(_) => KeyPurpose::Stamp,
+            Self::StampMac => KeyPurpose::StampMac,
+            Self::Access(_) => KeyPurpose::Access,
+            Self::Refresh => KeyPurpose::Refresh,
+        }
+    }
+}
+
+/// A key that was made by a rotation.
+pub struct RotatedKey {
+    /// Its row.
+    pub key: KeyRecord,
+    /// The secret where a frontend or caller needs it; shown this once.
+    pub secret: Option<String>,
+    /// From when on the keys before it are refused.
+    pub earlier_retire_at: Timestamp,
+    /// What running servers must hear of.
+    pub change: Change,
+}
+
+impl Operator {
+    /// The tenant's keys, the newest first, and how often each stamp key was used.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant is unknown.
+    pub async fn list_keys(&self, owner_id: &OwnerId) -> Result<(Vec<KeyRecord>, Vec<StampUse>), Error> {
+        let tenant = self.get_tenant(owner_id).await?;
+        Ok((tenant.keys, self.db.list_stamp_uses(owner_id).await?))
+    }
+
+    /// Puts a new key in front of the current one, which goes on being accepted for `overlap`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant is unknown or the key is not usable.
+    pub async fn rotate_key(&self, owner_id: &OwnerId, replacement: Replacement<'_>, overlap: Duration) -> Result<RotatedKey, Error> {
+        self.get_tenant(owner_id).await?;
+        let (key, secret) = match replacement {
+            Replacement::Stamp(Some("")) => return Err(Error::Refused("a DES key has at least one character".to_owned())),
+            Replacement::Stamp(given) => {
+                let secret = given.map_or_else(|| alphanumeric(&*self.random, 8), str::to_owned);
+                (self.seal(owner_id, KeyPurpose::Stamp, "DES", secret.as_bytes())?, Some(secret))
+            }
+            Replacement::StampMac => {
+                let secret = alphanumeric(&*self.random, 43);
+                (self.seal(owner_id, KeyPurpose::StampMac, "HMAC-SHA256", secret.as_bytes())?, Some(secret))
+            }
+            Replacement::Access(algorithm) => (self.new_signing_key(owner_id, algorithm)?, None),
+            Replacement::Refresh => {
+                let mut secret = [0u8; 32];
+                self.random.fill(&mut secret);
+                (self.seal(owner_id, KeyPurpose::Refresh, "HMAC-SHA256", &secret)?, None)
+            }
+        };
+        let earlier_retire_at = self.now().plus(overlap);
+        // The new key stands before the old one is given its end: at no moment is there none.
+        self.db.insert_key(owner_id, &key).await?;
+        self.db.retire_keys(owner_id, key.purpose, &key.key_id, earlier_retire_at).await?;
+        let change = self.tenant_changed(owner_id).await?;
+        Ok(RotatedKey { key, secret, earlier_retire_at, change })
+    }
+
+    /// The secret of the newest key of a purpose, for making stamps on the command line.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant or the key is unknown.
+    pub async fn current_secret(&self, owner_id: &OwnerId, purpose: KeyPurpose) -> Result<(KeyRecord, Vec<u8>), Error> {
+        let tenant = self.get_tenant(owner_id).await?;
+        let current = tenant.keys.into_iter().find(|key| key.purpose == purpose && key.retires_at.is_none());
+        let key = current.ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no current {} key", purpose.as_str())))?;
+        let secret = self.master_key.open(&key_context(owner_id, &key.key_id, purpose.as_str()), &key.sealed)?.to_vec();
+        Ok((key, secret))
+    }
+}

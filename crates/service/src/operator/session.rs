@@ -1,0 +1,69 @@
+//! Sessions as an operator sees them: listed, and ended.
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, RequestTrace, SessionRecord};
+
+use super::{Change, Operator};
+use crate::Error;
+
+impl Operator {
+    /// Up to `limit` sessions, the newest first, before `before`; of one account where it is given.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant or account is unknown.
+    pub async fn list_sessions(
+        &self,
+        owner_id: &OwnerId,
+        account: Option<&str>,
+        live_only: bool,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Result<Vec<SessionRecord>, Error> {
+        let user_id = match account {
+            Some(account) => Some(self.get_user(owner_id, account).await?.user_id),
+            None => {
+                self.get_tenant(owner_id).await?;
+                None
+            }
+        };
+        Ok(self.db.list_sessions(owner_id, user_id.as_ref(), live_only, before, limit).await?)
+    }
+
+    /// Ends one session with the reason `KICKED`; answers whether this call did it.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant has no such session.
+    pub async fn end_session(&self, owner_id: &OwnerId, session_id: SessionId) -> Result<(Change, bool), Error> {
+        self.get_tenant(owner_id).await?;
+        let now = self.now();
+        let ending = Ending {
+            owner_id: owner_id.clone(),
+            session_id,
+            reason: EndReason::Kicked,
+            actor: Actor::Admin,
+            at: now,
+            // The row itself knows when its last access token expires.
+            keep_until: now,
+            event_id: time_ordered_id(now, &*self.random),
+            trace: RequestTrace::default(),
+        };
+        let (ended, by_this_call) = match self.db.end_sessions(&[ending]).await?.pop() {
+            Some(EndOutcome::Ended(ended)) => (ended, true),
+            Some(EndOutcome::AlreadyEnded(ended)) => (ended, false),
+            Some(EndOutcome::Unknown) | None => return Err(Error::Refused(format!("tenant `{owner_id}` has no session `{session_id}`"))),
+        };
+        let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), vec![ended]).await?;
+        Ok((change, by_this_call))
+    }
+
+    /// Ends all sessions of a user with the reason `KICKED`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant or account is unknown.
+    pub async fn end_user_sessions(&self, owner_id: &OwnerId, account: &str) -> Result<(Change, Vec<EndedSession>), Error> {
+        let user_id = self.get_user(owner_id, account).await?.user_id;
+        let ended = self.db.end_user_sessions(&self.user_ending(owner_id, &user_id, EndReason::Kicked)).await?;
+        self.user_changed(owner_id, user_id, ended).await
+    }
+}

@@ -1,0 +1,97 @@
+//! Refresh: a live session's refresh token becomes the next pair. Rotation is one compare-and-set on the generation;
+//! what is lost on the way is replayed identically until the next generation is used (contract 1.4).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bo_auth_core::session::{EndReason, SessionId};
+use bo_auth_core::token::refresh::MAX_GENERATION;
+use bo_auth_store::record::{Actor, RequestTrace, Rotation, SessionRecord};
+
+use crate::call::{PluginRule, RequestFacts, Shaping};
+use crate::token_pair::TokenPair;
+use crate::{Call, Error, Service};
+
+impl Service {
+    /// Answers the next pair of tokens of the refresh token's session.
+    ///
+    /// # Errors
+    /// Those of [`Service::open_call`]; [`Error::ParameterMissing`], [`Error::RefreshTokenInvalid`],
+    /// [`Error::RefreshTokenMismatch`] where the session is of another system, [`Error::SessionEnded`], and those of
+    /// the area and share ids.
+    pub async fn refresh(self: &Arc<Self>, facts: &RequestFacts<'_>, refresh_token: Option<&str>, shaping: &mut Shaping) -> Result<TokenPair, Error> {
+        let call = self.open_call(facts, PluginRule::Optional, shaping).await?;
+        let proof = call.tenant.refresh_keys.verify(refresh_token.ok_or(Error::ParameterMissing("refreshToken"))?, call.now)?;
+        let before = call.live_session(proof.session_id).await?;
+        shaping.user_id = Some(before.user_id.shared());
+        let trace = call.verify_area_and_share_of(&before.user_id).await?;
+
+        let current = call.rotate(&before, proof.generation).await?;
+        // Whoever comes with the same token again gets the same next one: it is computed, not drawn.
+        match current.generation.checked_sub(proof.generation) {
+            Some(1) => call.pair_of(&current).await,
+            None | Some(0) => Err(Error::RefreshTokenInvalid),
+            Some(_) => {
+                call.end_one(current.session_id, EndReason::ReuseDetected, Actor::Service, trace).await?;
+                Err(Error::SessionEnded(EndReason::ReuseDetected))
+            }
+        }
+    }
+}
+
+impl Call<'_> {
+    /// The session's row: of this system, not ended, not run out. One that has run out is ended here.
+    async fn live_session(&self, session_id: SessionId) -> Result<SessionRecord, Error> {
+        // A session whose row is gone was removed long after its end.
+        let found = self.service.db.find_session(&self.tenant.owner_id, session_id).await?;
+        let session = found.ok_or(Error::SessionEnded(EndReason::Expired))?;
+        if session.sys_id != self.system.sys_id {
+            return Err(Error::RefreshTokenMismatch);
+        }
+        self.still_live(&session).await?;
+        Ok(session)
+    }
+
+    async fn still_live(&self, session: &SessionRecord) -> Result<(), Error> {
+        if let Some((_, reason)) = session.ended {
+            return Err(Error::SessionEnded(reason));
+        }
+        if self.now >= session.idle_expires_at || self.now >= session.expires_at {
+            self.end_one(session.session_id, EndReason::Expired, Actor::Service, RequestTrace::default()).await?;
+            return Err(Error::SessionEnded(EndReason::Expired));
+        }
+        Ok(())
+    }
+
+    /// Moves the session on from `generation`, if it is there; answers the row as it then is, live.
+    async fn rotate(&self, before: &SessionRecord, generation: u32) -> Result<SessionRecord, Error> {
+        let (service, owner_id) = (self.service, &self.tenant.owner_id);
+        if generation >= MAX_GENERATION {
+            return Err(Error::RefreshTokenInvalid);
+        }
+        let idle = Duration::from_secs(u64::from(self.system.settings.session_idle_seconds));
+        let idle_expires_at = self.now.plus(idle).min(before.expires_at);
+        let access_expires_at = self.access_expiry(before.expires_at);
+        let rotation = service.db.rotate_session(owner_id, before.session_id, generation, self.now, idle_expires_at, access_expires_at).await?;
+        match rotation {
+            Rotation::Rotated(session) => Ok(session),
+            Rotation::Unchanged(session) => {
+                self.still_live(&session).await?;
+                // The row must know how long the token that is about to be signed can live, before it is signed:
+                // whoever ends the session remembers it for that long. Nothing is signed where it has ended by now.
+                if session.generation == generation + 1 && !service.db.extend_access(owner_id, before.session_id, access_expires_at).await? {
+                    let ended = service.db.find_session(owner_id, before.session_id).await?.and_then(|session| session.ended);
+                    return Err(Error::SessionEnded(ended.map_or(EndReason::Expired, |(_, reason)| reason)));
+                }
+                Ok(session)
+            }
+            Rotation::Unknown => Err(Error::SessionEnded(EndReason::Expired)),
+        }
+    }
+
+    async fn pair_of(&self, session: &SessionRecord) -> Result<TokenPair, Error> {
+        let profile = self.service.find_profile(&self.tenant.owner_id, &session.user_id).await?;
+        let user = profile.ok_or(Error::SessionEnded(EndReason::Kicked))?.value;
+        self.issue_pair(session, session.generation, self.access_expiry(session.expires_at), &user)
+    }
+}

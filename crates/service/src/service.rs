@@ -1,0 +1,116 @@
+//! The service: its stores, keys, clock and rules, built once and shared by every transport.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bo_auth_core::password::PasswordCost;
+use bo_auth_core::random::Random;
+use bo_auth_core::sealing::MasterKey;
+use bo_auth_core::time::Clock;
+use bo_auth_plugin::Plugins;
+use bo_auth_store::admission::Admission;
+use bo_auth_store::db::ending_queue::EndingQueue;
+use bo_auth_store::revocation::Revocations;
+use bo_auth_store::{Cache, Db};
+
+use crate::Error;
+use crate::password_desk::PasswordDesk;
+use crate::stamp_counter::StampCounter;
+use crate::tenant_registry::TenantRegistry;
+
+/// What a service is built from.
+pub struct Parts {
+    /// The truth.
+    pub db: Db,
+    /// The cache in front of it.
+    pub cache: Cache,
+    /// Rates and nonces.
+    pub admission: Admission,
+    /// Which sessions have ended.
+    pub revocations: Revocations,
+    /// Response plugins.
+    pub plugins: Plugins,
+    /// Opens stored secrets.
+    pub master_key: MasterKey,
+    /// The `iss` of access tokens.
+    pub issuer: String,
+    /// What a password's hash costs.
+    pub password_cost: PasswordCost,
+    /// How many passwords are hashed at a time.
+    pub password_lanes: usize,
+    /// How long a prepared tenant is used before its rows are looked at again.
+    pub tenant_lifetime: Duration,
+    /// The present instant.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub random: Arc<dyn Random>,
+}
+
+/// Every use case is a method of this.
+pub struct Service {
+    /// The truth.
+    pub db: Db,
+    /// The cache in front of it.
+    pub cache: Cache,
+    /// Response plugins.
+    pub plugins: Plugins,
+    /// Which sessions have ended.
+    pub revocations: Revocations,
+    /// The present instant.
+    pub clock: Arc<dyn Clock>,
+    pub(crate) admission: Admission,
+    pub(crate) endings: EndingQueue,
+    pub(crate) tenants: TenantRegistry,
+    pub(crate) passwords: PasswordDesk,
+    pub(crate) stamp_counter: StampCounter,
+    pub(crate) captcha_drawing: tokio::sync::Semaphore,
+    pub(crate) announced: crate::ending::AnnouncedEvents,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) issuer: String,
+}
+
+impl Service {
+    /// Builds the service and reads what it must know before it may answer: ended sessions, nonces, origins.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where a store does not answer.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
+        let service = Self {
+            endings: EndingQueue::start(parts.db.clone()),
+            tenants: TenantRegistry::new(Arc::new(parts.master_key), parts.tenant_lifetime),
+            passwords: PasswordDesk::new(parts.password_cost, parts.password_lanes, Arc::clone(&parts.random))?,
+            stamp_counter: StampCounter::default(),
+            captcha_drawing: tokio::sync::Semaphore::new(1),
+            announced: crate::ending::AnnouncedEvents::default(),
+            db: parts.db,
+            cache: parts.cache,
+            plugins: parts.plugins,
+            revocations: parts.revocations,
+            admission: parts.admission,
+            issuer: parts.issuer,
+            clock: parts.clock,
+            random: parts.random,
+
+        };
+        service.revocations.reload(&service.db, service.clock.now()).await?;
+        service.admission.load(&service.db, service.clock.now()).await?;
+        service.tenants.reload_origins(&service.db).await?;
+        Ok(Arc::new(service))
+    }
+
+    /// Whether any system lists the origin.
+    pub fn allows_origin(&self, origin: &str) -> bool {
+        self.tenants.allows_origin(origin)
+    }
+
+    /// Sees what another process has changed in the database: ended sessions, tenants, systems, keys, origins.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the database does not answer.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        self.revocations.reload(&self.db, self.clock.now()).await?;
+        self.tenants.forget_all();
+        self.announce_pending(Duration::ZERO).await?;
+        self.tenants.reload_origins(&self.db).await
+    }
+}

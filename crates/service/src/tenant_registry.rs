@@ -1,0 +1,105 @@
+//! Finds tenants: prepared ones in memory, their rows in the cache, the truth in the database.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::sealing::MasterKey;
+use bo_auth_core::settings::SystemSettings;
+use bo_auth_core::time::Clock;
+use bo_auth_store::cache::{Cached, Lookup};
+use bo_auth_store::record::TenantRecord;
+use bo_auth_store::{Cache, Db};
+
+use crate::Error;
+use crate::tenant::Tenant;
+
+/// A tenant's rows in the cache, secrets sealed.
+pub(crate) struct CachedTenant;
+
+impl Cached for CachedTenant {
+    const PURPOSE: &'static str = "tenant";
+    const LIFETIME: Duration = Duration::from_secs(600);
+    type Id = str;
+    type Value = TenantRecord;
+}
+
+/// Prepared tenants, and which owner ids are known to have none.
+pub(crate) struct TenantRegistry {
+    prepared: moka::future::Cache<OwnerId, Option<Arc<Tenant>>>,
+    origins: RwLock<Arc<HashSet<String>>>,
+    master_key: Arc<MasterKey>,
+}
+
+impl TenantRegistry {
+    /// `lifetime` is how long a prepared tenant is used before its rows are looked at again; changes made through
+    /// this node, or announced to it, take effect at once.
+    pub(crate) fn new(master_key: Arc<MasterKey>, lifetime: Duration) -> Self {
+        let prepared = moka::future::Cache::builder().max_capacity(10_000).time_to_live(lifetime).build();
+        Self { prepared, origins: RwLock::default(), master_key }
+    }
+
+    /// The tenant, or `None` where there is none.
+    pub(crate) async fn find(&self, owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<Arc<Tenant>>, Error> {
+        if let Some(prepared) = self.prepared.get(owner_id).await {
+            return Ok(prepared);
+        }
+        let load = async {
+            let record = load_record(owner_id, db, cache, clock).await?;
+            record.map(|record| Tenant::assemble(record, &self.master_key).map(Arc::new)).transpose()
+        };
+        // Many requests for one tenant that is not here yet load it once.
+        self.prepared.try_get_with_by_ref(owner_id, load).await.map_err(|error: Arc<Error>| match &*error {
+            Error::Unavailable(_) => Error::Unavailable(None),
+            other => Error::Internal(other.to_string().into()),
+        })
+    }
+
+    /// Forgets what is prepared, so that the next request sees the rows as they are.
+    pub(crate) async fn forget(&self, owner_id: &OwnerId, cache: &Cache) {
+        if let Err(error) = cache.remove::<CachedTenant>(owner_id, owner_id.as_str()).await {
+            tracing::warn!(%error, "a changed tenant could not be removed from the cache");
+        }
+        self.prepared.invalidate(owner_id).await;
+    }
+
+    /// Forgets every tenant.
+    pub(crate) fn forget_all(&self) {
+        self.prepared.invalidate_all();
+    }
+
+    /// Whether any enabled system of any tenant lists the origin: what a preflight, which names no tenant, is
+    /// answered from (contract 1.2).
+    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
+        self.origins.read().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    }
+
+    /// Reads the index of origins anew.
+    pub(crate) async fn reload_origins(&self, db: &Db) -> Result<(), Error> {
+        let mut origins = HashSet::new();
+        for (_, _, tenant_settings, system_settings) in db.list_origins().await? {
+            let settings = SystemSettings::from_documents(&[&tenant_settings, &system_settings])?;
+            origins.extend(settings.allowed_origins);
+        }
+        *self.origins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(origins);
+        Ok(())
+    }
+}
+
+async fn load_record(owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
+    // A cache that does not answer is a miss: the database is the truth.
+    let refill = match cache.lookup::<CachedTenant>(owner_id, owner_id.as_str()).await {
+        Ok(Lookup::Hit(hit)) => return Ok(Some(hit.value)),
+        Ok(Lookup::Miss(refill)) => Some(refill),
+        Err(_) => None,
+    };
+    let fetched_at = clock.now();
+    let Some(record) = db.find_tenant(owner_id).await? else { return Ok(None) };
+    if let Some(refill) = refill
+        && let Err(error) = cache.refill(refill, &record, fetched_at).await
+    {
+        tracing::debug!(%error, "a tenant was not cached");
+    }
+    Ok(Some(record))
+}

@@ -1,0 +1,70 @@
+//! Users' profiles through the cache: where `cacheType` and `cacheDate` come from.
+
+use std::time::Duration;
+
+use bo_auth_core::identifier::{OwnerId, UserId};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::cache::{CacheKind, Cached, Lookup, Refill, USER_PURPOSE};
+use bo_auth_store::record::UserRecord;
+
+use crate::{Error, Service};
+
+/// A user's profile in the cache.
+pub(crate) struct CachedUser;
+
+impl Cached for CachedUser {
+    const PURPOSE: &'static str = USER_PURPOSE;
+    const LIFETIME: Duration = Duration::from_secs(600);
+    type Id = str;
+    type Value = UserRecord;
+}
+
+/// A value that went through the cache, with where and when it was fetched.
+#[derive(Debug, Clone)]
+pub struct Fetched<T> {
+    /// The value.
+    pub value: T,
+    /// Which cache served or took it.
+    pub cache_type: CacheKind,
+    /// When it was read from the database.
+    pub cache_date: Timestamp,
+}
+
+impl Service {
+    /// The profile of a user: from the cache, or from the database and then into the cache.
+    pub(crate) async fn find_profile(&self, owner_id: &OwnerId, user_id: &UserId) -> Result<Option<Fetched<UserRecord>>, Error> {
+        let cache_type = self.cache.kind();
+        // A cache that does not answer is a miss: the database is the truth.
+        let refill = match self.cache.lookup::<CachedUser>(owner_id, user_id.as_str()).await {
+            Ok(Lookup::Hit(hit)) => return Ok(Some(Fetched { value: hit.value, cache_type, cache_date: hit.fetched_at })),
+            Ok(Lookup::Miss(refill)) => Some(refill),
+            Err(_) => None,
+        };
+        let cache_date = self.clock.now();
+        let Some(value) = self.db.find_user(owner_id, user_id).await? else { return Ok(None) };
+        self.fill_profile(refill, &value, cache_date).await;
+        Ok(Some(Fetched { value, cache_type, cache_date }))
+    }
+
+    /// The profile that a login shows. After a logout it is read anew (the seed's `login-<userId>`); otherwise the cached
+    /// one serves, with its date.
+    pub(crate) async fn find_profile_at_login(&self, owner_id: &OwnerId, user_id: &UserId) -> Result<Option<Fetched<UserRecord>>, Error> {
+        // Where the cache does not know whether to read anew, reading anew is right.
+        if !self.cache.take_login_flag(owner_id, user_id).await.unwrap_or(true) {
+            return self.find_profile(owner_id, user_id).await;
+        }
+        let refill = self.cache.begin_refill::<CachedUser>(owner_id, user_id.as_str()).await.ok();
+        let cache_date = self.clock.now();
+        let Some(value) = self.db.find_user(owner_id, user_id).await? else { return Ok(None) };
+        self.fill_profile(refill, &value, cache_date).await;
+        Ok(Some(Fetched { value, cache_type: self.cache.kind(), cache_date }))
+    }
+
+    async fn fill_profile(&self, refill: Option<Refill<CachedUser>>, user: &UserRecord, fetched_at: Timestamp) {
+        if let Some(refill) = refill
+            && let Err(error) = self.cache.refill(refill, user, fetched_at).await
+        {
+            tracing::debug!(%error, "a profile was not cached");
+        }
+    }
+}

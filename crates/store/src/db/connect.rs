@@ -54,9 +54,12 @@ impl Db {
     /// [`Error::Configuration`] where the URL is not usable, [`Error::DatabaseUnavailable`] where the server is not
     /// there.
     pub async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self, Error> {
-        // The URL may hold a password, so the error does not repeat it.
+        let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let options = PgConnectOptions::from_str(url)
-            .map_err(|_| Error::Configuration("the database URL is not of the form postgres://user@host/database".to_owned()))?
+            .ok()
+            .filter(|_| is_postgres)
+            // The URL may hold a password, so the error does not repeat it.
+            .ok_or_else(|| Error::Configuration("the database URL is not of the form postgres://user@host/database".to_owned()))?
             .application_name("bo-auth")
             .options(POSTGRES_LIMITS);
         let pool = PgPoolOptions::new()

@@ -91,7 +91,9 @@ impl Worker {
             match self.commit(&endings).await {
                 Ok(outcomes) => outcomes.into_iter().zip(answers).for_each(|(outcome, answer)| reply(answer, Ok(outcome))),
                 Err(error) if error.is_unavailable() => {
-                    answers.into_iter().for_each(|answer| reply(answer, Err(error.repeated())));
+                    for answer in answers {
+                        reply(answer, Err(error.repeated()));
+                    }
                     // Whoever has waited through the outage is not made to wait for another one.
                     while let Ok(request) = requests.try_recv() {
                         reply(request.answer, Err(error.repeated()));

@@ -26,7 +26,8 @@ const RANDOM_MASK: i64 = (1 << 22) - 1;
 #[derive(Serialize)]
 pub(super) struct Event<'a> {
     pub(super) owner_id: &'a str,
-    pub(super) event_id: i64,
+    #[serde(rename = "event_id")]
+    pub(super) id: i64,
     pub(super) kind: &'static str,
     pub(super) sys_id: Option<&'a str>,
     pub(super) user_id: &'a str,
@@ -44,7 +45,7 @@ impl<'a> Event<'a> {
     pub(super) fn ended(session: &'a EndedSession, actor: Actor, trace: &'a RequestTrace) -> Self {
         Self {
             owner_id: session.owner_id.as_str(),
-            event_id: session.event_id,
+            id: session.event_id,
             kind: SESSION_ENDED,
             sys_id: Some(session.sys_id.as_str()),
             user_id: session.user_id.as_str(),
@@ -111,7 +112,7 @@ impl EventLog for SqliteConnection {
                     value ->> 'session_id', value ->> 'reason', value ->> 'actor', value -> 'trace', value ->> 'at' \
              FROM json_each($1)",
         )
-        .bind(&events)
+        .bind(events)
         .execute(&mut *self)
         .await
         .map_err(taken)?;
@@ -120,7 +121,7 @@ impl EventLog for SqliteConnection {
              SELECT value ->> 'event_id', value ->> 'owner_id', value ->> 'kind', value -> 'payload', value ->> 'at' \
              FROM json_each($1) WHERE value ->> 'payload' IS NOT NULL",
         )
-        .bind(&events)
+        .bind(events)
         .execute(&mut *self)
         .await
         .map_err(taken)?;

@@ -92,7 +92,7 @@ impl Db {
 
             let started = Event {
                 owner_id: owner_id.as_str(),
-                event_id: respread(new.event_id, session.session_id.number(), attempt),
+                id: respread(new.event_id, session.session_id.number(), attempt),
                 kind: SESSION_STARTED,
                 sys_id: Some(session.sys_id.as_str()),
                 user_id: session.user_id.as_str(),
@@ -112,9 +112,8 @@ impl Db {
 
     /// A session, ended or not.
     pub async fn find_session(&self, owner_id: &OwnerId, session_id: SessionId) -> Result<Option<SessionRecord>, Error> {
-        let row: Option<SessionRow> =
-            on!(self, read, |connection| {
-                sqlx::query_as(
+        let row: Option<SessionRow> = on!(self, read, |connection| {
+            sqlx::query_as(
             "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
                     second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
              FROM bo_session WHERE owner_id = $1 AND session_id = $2",
@@ -122,15 +121,14 @@ impl Db {
         .bind(owner_id.as_str())
         .bind(session_id.number())
         .fetch_optional(connection)
-            })?;
+        })?;
         row.map(SessionRow::into_record).transpose()
     }
 
     /// A user's sessions that have neither ended nor run out at `now`, the newest first; at most 500.
     pub async fn list_live_sessions(&self, owner_id: &OwnerId, user_id: &UserId, now: Timestamp) -> Result<Vec<SessionRecord>, Error> {
-        let rows: Vec<SessionRow> =
-            on!(self, read, |connection| {
-                sqlx::query_as(
+        let rows: Vec<SessionRow> = on!(self, read, |connection| {
+            sqlx::query_as(
             "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
                     second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
              FROM bo_session WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_expires_at > $3 AND expires_at > $3 \
@@ -140,7 +138,7 @@ impl Db {
         .bind(user_id.as_str())
         .bind(now.0)
         .fetch_all(connection)
-            })?;
+        })?;
         rows.into_iter().map(SessionRow::into_record).collect()
     }
 
@@ -154,9 +152,8 @@ impl Db {
         before: Option<SessionId>,
         limit: i64,
     ) -> Result<Vec<SessionRecord>, Error> {
-        let rows: Vec<SessionRow> =
-            on!(self, read, |connection| {
-                sqlx::query_as(
+        let rows: Vec<SessionRow> = on!(self, read, |connection| {
+            sqlx::query_as(
             "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
                     second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
              FROM bo_session WHERE owner_id = $1 AND session_id < $2 AND ($3 IS NULL OR user_id = $3) AND (NOT $4 OR ended_at IS NULL) \
@@ -168,7 +165,7 @@ impl Db {
         .bind(live_only)
         .bind(limit)
         .fetch_all(connection)
-            })?;
+        })?;
         rows.into_iter().map(SessionRow::into_record).collect()
     }
 

@@ -39,7 +39,7 @@ impl Db {
                  SET uses = bo_stamp_use.uses + excluded.uses, \
                      last_used_at = greatest(bo_stamp_use.last_used_at, excluded.last_used_at)",
             )
-            .bind(&rows)
+            .bind(rows)
             .execute(connection))
             .map(|_| ()),
             Self::Sqlite { write, .. } => bounded!(write, |connection| sqlx::query(
@@ -51,7 +51,7 @@ impl Db {
                  SET uses = bo_stamp_use.uses + excluded.uses, \
                      last_used_at = max(bo_stamp_use.last_used_at, excluded.last_used_at)",
             )
-            .bind(&rows)
+            .bind(rows)
             .execute(connection))
             .map(|_| ()),
         })

@@ -60,9 +60,8 @@ impl Db {
     /// # Errors
     /// [`Error::Missing`] where the tenant has no such system.
     pub async fn update_system(&self, owner_id: &OwnerId, system: &SystemRecord, now: Timestamp) -> Result<(), Error> {
-        let changed =
-            on!(self, write, |connection| {
-                sqlx::query(
+        let changed = on!(self, write, |connection| {
+            sqlx::query(
             "UPDATE bo_system SET name = $3, settings = $4, disabled_at = CASE WHEN $5 THEN coalesce(disabled_at, $6) END, updated_at = $6 \
              WHERE owner_id = $1 AND sys_id = $2",
         )
@@ -74,7 +73,7 @@ impl Db {
         .bind(now.0)
         .execute(connection)
         .map_ok(|done| done.rows_affected())
-            })?;
+        })?;
         if changed == 0 { Err(Error::Missing("system")) } else { Ok(()) }
     }
 

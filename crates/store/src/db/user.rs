@@ -222,7 +222,7 @@ fn user_event<'a>(kind: &'static str, ending: &'a UserEnding, attempt: u32) -> E
     let seed = SessionId::from_number((hasher.finish() >> 1).cast_signed());
     Event {
         owner_id: ending.owner_id.as_str(),
-        event_id: event_id_of(ending.at, seed, attempt),
+        id: event_id_of(ending.at, seed, attempt),
         kind,
         sys_id: None,
         user_id: ending.user_id.as_str(),

@@ -1,0 +1,191 @@
+//! A tenant with a system and a user, and what is done with them again and again.
+
+use std::time::Duration;
+
+use bo_auth_core::identifier::{KeyId, OwnerId, SystemId, UserId};
+use bo_auth_core::random::SystemRandom;
+use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::Db;
+use bo_auth_store::record::{
+    Actor, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, NewSession, RequestTrace, SessionRecord, SystemRecord, TenantRecord,
+    UserEnding, UserRecord,
+};
+use serde_json::json;
+
+/// The instant at which tests begin.
+pub(crate) const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+/// The hash of every user's password.
+pub(crate) const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA";
+
+pub(crate) fn later(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+pub(crate) fn owner(text: &str) -> OwnerId {
+    OwnerId::parse(text).unwrap()
+}
+
+pub(crate) fn system(text: &str) -> SystemId {
+    SystemId::parse(text).unwrap()
+}
+
+pub(crate) fn user(text: &str) -> UserId {
+    UserId::parse(text).unwrap()
+}
+
+pub(crate) fn session_id(now: Timestamp) -> SessionId {
+    SessionId::generate(now, &SystemRandom::default())
+}
+
+pub(crate) fn event_id(now: Timestamp) -> i64 {
+    time_ordered_id(now, &SystemRandom::default())
+}
+
+pub(crate) fn key_record(key_id: &str, purpose: KeyPurpose, created_at: Timestamp) -> KeyRecord {
+    let key_id = KeyId::parse(key_id).unwrap();
+    KeyRecord { key_id, purpose, algorithm: "HS256".to_owned(), sealed: vec![0, 1, 255], created_at, retires_at: None }
+}
+
+pub(crate) fn system_record(sys_id: &str) -> SystemRecord {
+    SystemRecord { sys_id: system(sys_id), name: format!("系统 {sys_id}"), settings: json!({"sessionLimit": 2}), disabled: false }
+}
+
+pub(crate) fn tenant_record(owner_id: &str) -> TenantRecord {
+    TenantRecord {
+        owner_id: owner(owner_id),
+        name: format!("租户 {owner_id}"),
+        default_sys_id: system("app"),
+        settings: json!({"allowedOrigins": ["https://app.example"]}),
+        disabled: false,
+        systems: vec![system_record("app"), system_record("web")],
+        keys: vec![key_record("k1", KeyPurpose::Stamp, NOW), key_record("k2", KeyPurpose::Access, later(1))],
+    }
+}
+
+pub(crate) fn user_record(user_id: &str) -> UserRecord {
+    UserRecord {
+        user_id: user(user_id),
+        account: format!("{user_id}@example"),
+        name: "王芳".to_owned(),
+        mobile: None,
+        push_name: Some("芳".to_owned()),
+        area_codes: Vec::new(),
+        disabled: false,
+        updated_at: NOW,
+    }
+}
+
+/// A tenant `demo` with the systems `app` and `web` and the user `u1`.
+#[derive(Clone)]
+pub(crate) struct Demo {
+    pub(crate) db: Db,
+    pub(crate) owner_id: OwnerId,
+}
+
+impl Demo {
+    pub(crate) async fn new(db: Db) -> Self {
+        Self::named(db, "demo").await
+    }
+
+    pub(crate) async fn named(db: Db, owner_id: &str) -> Self {
+        db.insert_tenant(&tenant_record(owner_id), NOW).await.unwrap();
+        db.insert_user(&owner(owner_id), &user_record("u1"), HASH, NOW).await.unwrap();
+        Self { db, owner_id: owner(owner_id) }
+    }
+
+    /// A session of `u1` in `app` that is opened at `at`, ready to be changed and opened.
+    pub(crate) fn new_session(at: Timestamp) -> NewSession {
+        NewSession {
+            session: SessionRecord {
+                session_id: session_id(at),
+                sys_id: system("app"),
+                user_id: user("u1"),
+                generation: 0,
+                created_at: at,
+                refreshed_at: at,
+                idle_expires_at: at.plus(Duration::from_secs(3_600)),
+                expires_at: at.plus(Duration::from_secs(7_200)),
+                first_share_user_id: Some(user("u2")),
+                second_share_user_id: None,
+                area_code: None,
+                address: Some("192.0.2.1".to_owned()),
+                user_agent: Some("浏览器/1.0".to_owned()),
+                ended: None,
+            },
+            access_expires_at: at.plus(Duration::from_secs(600)),
+            event_id: event_id(at),
+            limit: None,
+            password_hash: HASH.to_owned(),
+        }
+    }
+
+    /// Opens a session of `u1` in `app`.
+    pub(crate) async fn open(&self, at: Timestamp) -> SessionId {
+        let new = Self::new_session(at);
+        assert_eq!(self.db.open_session(&self.owner_id, &new).await.unwrap(), Some(Vec::new()));
+        new.session.session_id
+    }
+
+    pub(crate) async fn open_many(&self, count: u64) -> Vec<SessionId> {
+        let mut sessions = Vec::new();
+        for second in 0..count {
+            sessions.push(self.open(later(second)).await);
+        }
+        sessions
+    }
+
+    pub(crate) async fn find(&self, session_id: SessionId) -> SessionRecord {
+        self.db.find_session(&self.owner_id, session_id).await.unwrap().expect("the session is there")
+    }
+
+    pub(crate) fn ending(&self, session_id: SessionId, at: Timestamp) -> Ending {
+        Ending {
+            owner_id: self.owner_id.clone(),
+            session_id,
+            reason: EndReason::LoggedOut,
+            actor: Actor::User,
+            at,
+            keep_until: at,
+            event_id: event_id(at),
+            trace: RequestTrace { address: Some("192.0.2.2".to_owned()), ..RequestTrace::default() },
+        }
+    }
+
+    pub(crate) fn user_ending(&self, at: Timestamp) -> UserEnding {
+        UserEnding {
+            owner_id: self.owner_id.clone(),
+            user_id: user("u1"),
+            except: None,
+            while_live: None,
+            reason: EndReason::Kicked,
+            actor: Actor::Admin,
+            at,
+            keep_until: at,
+            trace: RequestTrace::default(),
+        }
+    }
+
+    /// The lines of the audit trail of one kind, the oldest first.
+    pub(crate) async fn audited(&self, kind: &str) -> Vec<bo_auth_store::record::AuditRecord> {
+        let filter = bo_auth_store::record::AuditFilter { kind: Some(kind.to_owned()), ..Default::default() };
+        let mut events = self.db.list_audit_events(&self.owner_id, &filter, None, 100_000).await.unwrap();
+        events.reverse();
+        events
+    }
+
+    /// What the outbox holds, in the order of sessions.
+    pub(crate) async fn pending(&self) -> Vec<EndedSession> {
+        let mut pending = self.db.pending_events(100_000, Timestamp(i64::MAX)).await.unwrap();
+        pending.sort_by_key(|session| session.session_id);
+        pending
+    }
+}
+
+pub(crate) fn ended(outcome: &EndOutcome) -> &EndedSession {
+    match outcome {
+        EndOutcome::Ended(session) => session,
+        other => panic!("it was to be ended by this call: {other:?}"),
+    }
+}

@@ -1,0 +1,25 @@
+//! The database through its public functions, every test on SQLite in a file and on Postgres in a schema of its own.
+//! Without `DATABASE_URL` they fail: a test that was left out says nothing.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure is what a test reports")]
+
+mod area;
+mod audit;
+mod backend;
+mod connection;
+mod crash;
+mod ending;
+mod ending_queue;
+mod fixture;
+mod key;
+mod limit;
+mod measure;
+mod migration;
+mod outbox;
+mod race;
+mod retention;
+mod session;
+mod single_node;
+mod stamp_use;
+mod system;
+mod tenant;
+mod user;

@@ -16,7 +16,7 @@ use super::*;
 
 const GET: &[u8] = b"GET /quick HTTP/1.1\r\nHost: test\r\n\r\n";
 const GET_SLOWLY: &[u8] = b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n";
-const SHORT: Duration = Duration::from_millis(60);
+const SHORT: Duration = Duration::from_millis(120);
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_mins(1);
 
@@ -314,9 +314,21 @@ async fn a_shutdown_does_not_wait_for_ever() {
     assert_eq!(read_to_end(&mut stream).await, "");
 }
 
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const GO_AWAY: u8 = 7;
+const END_STREAM_AND_HEADERS: u8 = 5;
+/// `:method: GET`, `:path: /` and `:scheme: http` of HPACK's static table (RFC 7541 appendix A).
+const GET_SLASH: [u8; 3] = [0x82, 0x84, 0x86];
+/// `:status: 200` of the same.
+const STATUS_200: u8 = 0x88;
+
 /// An HTTP/2 frame (RFC 9113 section 4.1).
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    [&[0, 0, u8::try_from(payload.len()).unwrap(), kind, flags, 0, 0, 0, stream], payload].concat()
+    let [high, low] = u16::try_from(payload.len()).unwrap().to_be_bytes();
+    [&[0, high, low, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
 /// Reads frames up to the first of this kind on this stream, and gives its payload.
@@ -324,7 +336,7 @@ async fn read_frame(stream: &mut TcpStream, kind: u8, id: u8) -> Vec<u8> {
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await.unwrap();
-        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        let mut payload = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
         stream.read_exact(&mut payload).await.unwrap();
         if head[3] == kind && head[8] == id {
             return payload;
@@ -334,19 +346,29 @@ async fn read_frame(stream: &mut TcpStream, kind: u8, id: u8) -> Vec<u8> {
 
 #[tokio::test]
 async fn http2_is_spoken_and_told_to_go_away() {
-    let (data, headers, settings, go_away) = (0, 1, 4, 7);
     let server = Server::start(unhurried());
     let mut stream = server.connect().await;
-    let get_slash = [0x82, 0x84, 0x86];
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
-    stream.write_all(&[frame(settings, 0, 0, &[]), frame(headers, 5, 1, &get_slash)].concat()).await.unwrap();
-    let status_200 = 0x88;
-    assert_eq!(read_frame(&mut stream, headers, 1).await[0], status_200);
-    assert!(read_frame(&mut stream, data, 1).await.starts_with(b"peer "));
+    let request = frame(HEADERS, END_STREAM_AND_HEADERS, 1, &GET_SLASH);
+    stream.write_all(&[HTTP2_PREFACE, &frame(SETTINGS, 0, 0, &[]), &request].concat()).await.unwrap();
+    assert_eq!(read_frame(&mut stream, HEADERS, 1).await[0], STATUS_200);
+    assert!(read_frame(&mut stream, DATA, 1).await.starts_with(b"peer "));
     let client = async {
-        read_frame(&mut stream, go_away, 0).await;
+        read_frame(&mut stream, GO_AWAY, 0).await;
         drop(stream);
     };
     let (report, ()) = tokio::join!(server.stop(), client);
     assert_eq!((report.open, report.cut), (1, 0));
+}
+
+#[tokio::test]
+async fn an_http2_header_beyond_the_limit_costs_its_stream_and_not_the_connection() {
+    let server = Server::start(Limits { header_bytes: 8 * 1024, ..unhurried() });
+    let mut stream = server.connect().await;
+    // A literal header `x` of 9000 bytes: 127 and 8873 more, seven bits at a time.
+    let long_header = [&GET_SLASH[..], &[0, 1, b'x', 0x7f, 0xa9, 0x45], &[b'a'; 9_000]].concat();
+    let refused = frame(HEADERS, END_STREAM_AND_HEADERS, 1, &long_header);
+    let well_formed = frame(HEADERS, END_STREAM_AND_HEADERS, 3, &GET_SLASH);
+    stream.write_all(&[HTTP2_PREFACE, &frame(SETTINGS, 0, 0, &[]), &refused, &well_formed].concat()).await.unwrap();
+    assert_ne!(read_frame(&mut stream, HEADERS, 1).await[0], STATUS_200);
+    assert_eq!(read_frame(&mut stream, HEADERS, 3).await[0], STATUS_200);
 }

@@ -3,7 +3,7 @@
 use bo_auth_plugin::{FailureCode, Plugins};
 use serde_json::{Value, json};
 
-use super::{context, envelope, fail_body, fail_source, run_body, run_source};
+use super::{context, envelope, fail_body, run_body, run_source};
 
 /// The envelope after one change.
 fn with(change: impl FnOnce(&mut Value)) -> Value {
@@ -175,7 +175,7 @@ async fn what_a_script_throws_is_told_to_the_admin_with_its_line() {
     let outcome = run_source("fn process(response, ctx) {\n  throw \"no rows\";\n}", envelope()).await;
     let failure = outcome.failure.unwrap();
     assert_eq!((failure.code, failure.detail.as_str()), (FailureCode::Exception, "line 2: no rows"));
-    assert_eq!(fail_source("fn process(response, ctx) { missing(response) }").await, FailureCode::Exception);
+    assert_eq!(fail_body("missing(response)").await, FailureCode::Exception);
 }
 
 #[tokio::test]

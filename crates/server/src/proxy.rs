@@ -195,6 +195,21 @@ mod tests {
     }
 
     #[test]
+    fn a_request_knows_its_peer_and_what_proxies_say() {
+        use poem::http::uri::Scheme;
+        use poem::web::{LocalAddr, RemoteAddr};
+        use poem::{Body, RequestParts};
+
+        let peer = RemoteAddr(SocketAddr::from(([10, 0, 0, 1], 4711)).into());
+        let (parts, ()) = http::Request::builder().header("x-forwarded-for", "198.51.100.1").body(()).unwrap().into_parts();
+        let request = Request::from_parts(RequestParts::from((parts, LocalAddr::default(), peer, Scheme::HTTP)), Body::empty());
+        let address = |proxies: TrustedProxies| proxies.client_address(&request).unwrap().to_string();
+        assert_eq!(address(TrustedProxies::default()), "10.0.0.1");
+        assert_eq!(address(TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()])), "198.51.100.1");
+        assert_eq!(TrustedProxies::default().client_address(&Request::default()), None);
+    }
+
+    #[test]
     fn networks_are_read_and_compared() {
         for (network, address, contained) in [
             ("0.0.0.0/0", "1.2.3.4", true),

@@ -4,12 +4,13 @@
 //! is no listed proxy is the client; what stands left of it was written by nobody we trust.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::FORWARDED;
-use poem::Request;
+use poem::{Endpoint, Middleware, Request, Result};
 
 /// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`; a bare address is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,20 +54,15 @@ impl fmt::Display for Network {
     }
 }
 
-/// The proxies whose forwarding headers are believed; none, unless the operator lists them.
+/// The proxies whose forwarding headers are believed; none, unless the operator lists them. As a middleware it finds out
+/// each request's [`client_address`].
 #[derive(Debug, Clone, Default)]
-pub struct TrustedProxies(Vec<Network>);
+pub struct TrustedProxies(Arc<[Network]>);
 
 impl TrustedProxies {
     /// Believes these.
-    pub const fn new(networks: Vec<Network>) -> Self {
-        Self(networks)
-    }
-
-    /// The address of the client of `request`; none only where the request did not come over a socket.
-    pub fn client_address(&self, request: &Request) -> Option<IpAddr> {
-        let peer = request.remote_addr().as_socket_addr()?.ip();
-        Some(self.behind(peer, request.headers()))
+    pub fn new(networks: Vec<Network>) -> Self {
+        Self(networks.into())
     }
 
     /// The address of the client, given the connection's peer and the request's headers. Anything malformed or
@@ -104,6 +100,48 @@ impl TrustedProxies {
             }
         }
         leftmost
+    }
+}
+
+/// The client's address as [`TrustedProxies`] found it; the peer's where that is not among the middleware. A request that
+/// came over no socket has none, which is written 0.0.0.0.
+pub fn client_address(request: &Request) -> IpAddr {
+    request.data::<ClientAddress>().map_or_else(|| peer_address(request), |address| address.0)
+}
+
+fn peer_address(request: &Request) -> IpAddr {
+    request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
+}
+
+/// What is kept with the request.
+#[derive(Debug, Clone, Copy)]
+struct ClientAddress(IpAddr);
+
+impl<E: Endpoint> Middleware<E> for TrustedProxies {
+    type Output = BehindProxies<E>;
+
+    fn transform(&self, endpoint: E) -> BehindProxies<E> {
+        BehindProxies { endpoint, proxies: self.clone() }
+    }
+}
+
+/// An endpoint whose requests know their client's address.
+#[derive(Debug)]
+pub struct BehindProxies<E> {
+    endpoint: E,
+    proxies: TrustedProxies,
+}
+
+impl<E: Endpoint> Endpoint for BehindProxies<E> {
+    type Output = E::Output;
+
+    async fn call(&self, mut request: Request) -> Result<E::Output> {
+        // Without proxies the peer is the client, which the request knows by itself.
+        if !self.proxies.0.is_empty() {
+            let address = self.proxies.behind(peer_address(&request), request.headers());
+            request.set_data(ClientAddress(address));
+        }
+        self.endpoint.call(request).await
     }
 }
 
@@ -194,19 +232,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_request_knows_its_peer_and_what_proxies_say() {
+    #[tokio::test]
+    async fn a_handler_sees_the_client() {
+        use poem::endpoint::make_sync;
         use poem::http::uri::Scheme;
         use poem::web::{LocalAddr, RemoteAddr};
-        use poem::{Body, RequestParts};
+        use poem::{Body, EndpointExt, RequestParts};
 
-        let peer = RemoteAddr(SocketAddr::from(([10, 0, 0, 1], 4711)).into());
-        let (parts, ()) = http::Request::builder().header("x-forwarded-for", "198.51.100.1").body(()).unwrap().into_parts();
-        let request = Request::from_parts(RequestParts::from((parts, LocalAddr::default(), peer, Scheme::HTTP)), Body::empty());
-        let address = |proxies: TrustedProxies| proxies.client_address(&request).unwrap().to_string();
-        assert_eq!(address(TrustedProxies::default()), "10.0.0.1");
-        assert_eq!(address(TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()])), "198.51.100.1");
-        assert_eq!(TrustedProxies::default().client_address(&Request::default()), None);
+        for (trusted, expected) in [(true, "198.51.100.1"), (false, "10.0.0.1")] {
+            let networks = if trusted { vec!["10.0.0.0/8".parse().unwrap()] } else { Vec::new() };
+            let endpoint = make_sync(|request| client_address(&request).to_string()).with(TrustedProxies::new(networks));
+            let peer = RemoteAddr(SocketAddr::from(([10, 0, 0, 1], 4711)).into());
+            let (parts, ()) = http::Request::builder().header("x-forwarded-for", "198.51.100.1").body(()).unwrap().into_parts();
+            let request = Request::from_parts(RequestParts::from((parts, LocalAddr::default(), peer, Scheme::HTTP)), Body::empty());
+            assert_eq!(endpoint.get_response(request).await.into_body().into_string().await.unwrap(), expected);
+        }
     }
 
     #[test]

@@ -1,8 +1,19 @@
-//! Speaks HTTP: the listener, the routes and what surrounds them.
+//! Speaks HTTP: the listener, the routes and what surrounds them, and the command line.
 
+pub mod api;
+pub mod app;
+pub mod command;
 pub mod configuration;
+pub mod control;
 pub mod cross_origin;
 pub mod document;
+pub mod envelope;
+pub mod fault;
+pub mod health;
+pub mod key_set;
+pub mod language;
 pub mod listener;
+pub mod openapi;
 pub mod proxy;
+pub mod stores;
 pub mod telemetry;

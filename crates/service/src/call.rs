@@ -9,7 +9,7 @@ use bo_auth_core::stamp::{SignedRequest, Stamp, StampScheme, verify_stamp};
 use bo_auth_core::time::Timestamp;
 use bo_auth_core::token::access::{Expected, VerifiedAccess};
 use bo_auth_plugin::{Plugin, PluginName};
-use bo_auth_store::admission::{Admitted, AdmissionRequest, Rate};
+use bo_auth_store::admission::{AdmissionRequest, Admitted, Rate};
 use bo_auth_store::record::{RequestTrace, UserRecord};
 
 use crate::tenant::{System, Tenant};
@@ -90,7 +90,12 @@ impl Service {
     /// # Errors
     /// Every refusal of these steps, in this order; nothing is changed but the stamp's GUID and the rates, which
     /// count the call.
-    pub async fn open_call<'a>(self: &'a Arc<Self>, facts: &'a RequestFacts<'a>, plugin: PluginRule, shaping: &mut Shaping) -> Result<Call<'a>, Error> {
+    pub async fn open_call<'a>(
+        self: &'a Arc<Self>,
+        facts: &'a RequestFacts<'a>,
+        plugin: PluginRule,
+        shaping: &mut Shaping,
+    ) -> Result<Call<'a>, Error> {
         let now = self.clock.now();
         let tenant = self.find_tenant(facts.owner_id).await?;
         shaping.owner_id = Some(tenant.owner_id.shared());
@@ -233,6 +238,10 @@ fn bearer(authorization: &str) -> Result<&str, Error> {
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(Error::TokenInvalid) }
 }
 
-fn parse_optional<T>(text: Option<&str>, parse: fn(&str) -> Result<T, bo_auth_core::Error>, name: &'static str) -> Result<Option<T>, Error> {
+fn parse_optional<T>(
+    text: Option<&str>,
+    parse: fn(&str) -> Result<T, bo_auth_core::Error>,
+    name: &'static str,
+) -> Result<Option<T>, Error> {
     text.map(parse).transpose().map_err(|_| Error::ParameterInvalid(name))
 }

@@ -47,7 +47,13 @@ impl Service {
     /// # Errors
     /// [`Error::ParameterInvalid`] where the GUID is not 1 to 64 characters of letters, digits and `-`, the tenant's
     /// refusals, and [`Error::RateLimited`].
-    pub async fn draw_captcha(&self, owner_id: Option<&str>, verify_guid: &str, address: &str, shaping: &mut Shaping) -> Result<Vec<u8>, Error> {
+    pub async fn draw_captcha(
+        &self,
+        owner_id: Option<&str>,
+        verify_guid: &str,
+        address: &str,
+        shaping: &mut Shaping,
+    ) -> Result<Vec<u8>, Error> {
         let tenant = match self.find_tenant(owner_id).await {
             // Here the tenant travels in the query.
             Err(Error::ParameterMissing(_)) => return Err(Error::ParameterMissing("ownerId")),

@@ -48,7 +48,12 @@ impl Service {
     /// Those of [`Service::open_call`]; [`Error::ParameterInvalid`] for a password that is neither encrypted nor
     /// allowed to be plain; [`Error::RateLimited`], [`Error::CaptchaRequired`], [`Error::CaptchaInvalid`],
     /// [`Error::LoginFailed`], [`Error::UserDisabled`], and those of the area and share ids.
-    pub async fn login(self: &Arc<Self>, facts: &RequestFacts<'_>, request: &LoginRequest<'_>, shaping: &mut Shaping) -> Result<LoggedIn, Error> {
+    pub async fn login(
+        self: &Arc<Self>,
+        facts: &RequestFacts<'_>,
+        request: &LoginRequest<'_>,
+        shaping: &mut Shaping,
+    ) -> Result<LoggedIn, Error> {
         let call = self.open_call(facts, PluginRule::Optional, shaping).await?;
         let credentials = call.verify_password(request).await?;
         shaping.user_id = Some(credentials.user.user_id.shared());
@@ -110,7 +115,12 @@ impl Call<'_> {
     ///
     /// # Errors
     /// [`Error::LoginFailed`] where the password has changed or the user was disabled since they were checked.
-    pub async fn open_session(&self, user: &UserRecord, password_hash: &str, trace: RequestTrace) -> Result<(SessionRecord, TokenPair), Error> {
+    pub async fn open_session(
+        &self,
+        user: &UserRecord,
+        password_hash: &str,
+        trace: RequestTrace,
+    ) -> Result<(SessionRecord, TokenPair), Error> {
         let (service, settings) = (self.service, &self.system.settings);
         let seconds = |count: u32| Duration::from_secs(u64::from(count));
         let expires_at = self.now.plus(seconds(settings.session_seconds));

@@ -19,7 +19,12 @@ impl Service {
     /// Those of [`Service::open_call`]; [`Error::ParameterMissing`], [`Error::RefreshTokenInvalid`],
     /// [`Error::RefreshTokenMismatch`] where the session is of another system, [`Error::SessionEnded`], and those of
     /// the area and share ids.
-    pub async fn refresh(self: &Arc<Self>, facts: &RequestFacts<'_>, refresh_token: Option<&str>, shaping: &mut Shaping) -> Result<TokenPair, Error> {
+    pub async fn refresh(
+        self: &Arc<Self>,
+        facts: &RequestFacts<'_>,
+        refresh_token: Option<&str>,
+        shaping: &mut Shaping,
+    ) -> Result<TokenPair, Error> {
         let call = self.open_call(facts, PluginRule::Optional, shaping).await?;
         let proof = call.tenant.refresh_keys.verify(refresh_token.ok_or(Error::ParameterMissing("refreshToken"))?, call.now)?;
         let before = call.live_session(proof.session_id).await?;
@@ -72,14 +77,16 @@ impl Call<'_> {
         let idle = Duration::from_secs(u64::from(self.system.settings.session_idle_seconds));
         let idle_expires_at = self.now.plus(idle).min(before.expires_at);
         let access_expires_at = self.access_expiry(before.expires_at);
-        let rotation = service.db.rotate_session(owner_id, before.session_id, generation, self.now, idle_expires_at, access_expires_at).await?;
+        let rotation =
+            service.db.rotate_session(owner_id, before.session_id, generation, self.now, idle_expires_at, access_expires_at).await?;
         match rotation {
             Rotation::Rotated(session) => Ok(session),
             Rotation::Unchanged(session) => {
                 self.still_live(&session).await?;
                 // The row must know how long the token that is about to be signed can live, before it is signed:
                 // whoever ends the session remembers it for that long. Nothing is signed where it has ended by now.
-                if session.generation == generation + 1 && !service.db.extend_access(owner_id, before.session_id, access_expires_at).await? {
+                if session.generation == generation + 1 && !service.db.extend_access(owner_id, before.session_id, access_expires_at).await?
+                {
                     let ended = service.db.find_session(owner_id, before.session_id).await?.and_then(|session| session.ended);
                     return Err(Error::SessionEnded(ended.map_or(EndReason::Expired, |(_, reason)| reason)));
                 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::password::PasswordCost;
 use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
@@ -90,7 +91,6 @@ impl Service {
             issuer: parts.issuer,
             clock: parts.clock,
             random: parts.random,
-
         };
         service.revocations.reload(&service.db, service.clock.now()).await?;
         service.admission.load(&service.db, service.clock.now()).await?;
@@ -103,14 +103,12 @@ impl Service {
         self.tenants.allows_origin(origin)
     }
 
-    /// Sees what another process has changed in the database: ended sessions, tenants, systems, keys, origins.
+    /// The public keys of a tenant's access tokens; `None` where there is no such tenant, or it is disabled.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the database does not answer.
-    pub async fn catch_up(&self) -> Result<(), Error> {
-        self.revocations.reload(&self.db, self.clock.now()).await?;
-        self.tenants.forget_all();
-        self.announce_pending(Duration::ZERO).await?;
-        self.tenants.reload_origins(&self.db).await
+    /// [`Error::Unavailable`].
+    pub async fn key_set(&self, owner_id: &OwnerId) -> Result<Option<serde_json::Value>, Error> {
+        let tenant = self.tenants.find(owner_id, &self.db, &self.cache, &*self.clock).await?;
+        Ok(tenant.filter(|tenant| !tenant.disabled).map(|tenant| tenant.signing_keys.jwks(self.clock.now())))
     }
 }

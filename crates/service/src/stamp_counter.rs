@@ -43,17 +43,18 @@ impl StampCounter {
 impl TakenUses {
     /// As rows.
     pub(crate) fn rows(&self) -> Vec<StampUse> {
-        let write = |((owner_id, sys_id, key_id, scheme), (uses, last_used_at)): (&(OwnerId, SystemId, KeyId, StampScheme), &(i64, Timestamp))| {
-            let scheme = scheme.as_str().to_owned();
-            StampUse {
-                owner_id: owner_id.clone(),
-                sys_id: sys_id.clone(),
-                key_id: key_id.clone(),
-                scheme,
-                uses: *uses,
-                last_used_at: *last_used_at,
-            }
-        };
+        let write =
+            |((owner_id, sys_id, key_id, scheme), (uses, last_used_at)): (&(OwnerId, SystemId, KeyId, StampScheme), &(i64, Timestamp))| {
+                let scheme = scheme.as_str().to_owned();
+                StampUse {
+                    owner_id: owner_id.clone(),
+                    sys_id: sys_id.clone(),
+                    key_id: key_id.clone(),
+                    scheme,
+                    uses: *uses,
+                    last_used_at: *last_used_at,
+                }
+            };
         self.0.iter().map(write).collect()
     }
 }

@@ -64,11 +64,6 @@ impl TenantRegistry {
         self.prepared.invalidate(owner_id).await;
     }
 
-    /// Forgets every tenant.
-    pub(crate) fn forget_all(&self) {
-        self.prepared.invalidate_all();
-    }
-
     /// Whether any enabled system of any tenant lists the origin: what a preflight, which names no tenant, is
     /// answered from (contract 1.2).
     pub(crate) fn allows_origin(&self, origin: &str) -> bool {

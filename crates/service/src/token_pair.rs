@@ -35,7 +35,13 @@ impl Call<'_> {
     }
 
     /// Signs the pair for a session at a generation. `expires_at` must be what the session's row already says.
-    pub(crate) fn issue_pair(&self, session: &SessionRecord, generation: u32, expires_at: Timestamp, user: &UserRecord) -> Result<TokenPair, Error> {
+    pub(crate) fn issue_pair(
+        &self,
+        session: &SessionRecord,
+        generation: u32,
+        expires_at: Timestamp,
+        user: &UserRecord,
+    ) -> Result<TokenPair, Error> {
         let claims = AccessClaims {
             issuer: self.service.issuer.clone(),
             user_id: user.user_id.clone(),

@@ -5,6 +5,7 @@ pub mod admission;
 pub mod cache;
 pub mod db;
 pub mod record;
+pub mod revocation;
 
 mod error;
 mod redis_connection;

@@ -37,7 +37,8 @@ pub fn read_areas(source: impl Read) -> Result<Vec<AreaRecord>, Error> {
             return Err(refuse("it must have three columns: code, parent (may be empty), name"));
         }
         let area_code = AreaCode::parse(code).map_err(|_| refuse("the code is not an identifier"))?;
-        let parent_code = (!parent.is_empty()).then(|| AreaCode::parse(parent)).transpose().map_err(|_| refuse("the parent is not an identifier"))?;
+        let parent_code =
+            (!parent.is_empty()).then(|| AreaCode::parse(parent)).transpose().map_err(|_| refuse("the parent is not an identifier"))?;
         if let Some((earlier, _)) = lines.insert(area_code.clone(), (line, parent_code.clone())) {
             return Err(refuse(&format!("the code stands in line {earlier} already")));
         }

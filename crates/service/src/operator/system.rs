@@ -26,7 +26,13 @@ impl Operator {
     ///
     /// # Errors
     /// [`Error::Refused`] where the tenant is unknown, the system exists, or the settings are not valid.
-    pub async fn add_system(&self, owner_id: &OwnerId, sys_id: SystemId, name: String, settings: Map<String, Value>) -> Result<Change, Error> {
+    pub async fn add_system(
+        &self,
+        owner_id: &OwnerId,
+        sys_id: SystemId,
+        name: String,
+        settings: Map<String, Value>,
+    ) -> Result<Change, Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let record = SystemRecord { sys_id, name, settings: Value::Object(settings), disabled: false };
         validate(&tenant, &record)?;

@@ -96,7 +96,8 @@ impl Operator {
     pub(crate) async fn get_user(&self, owner_id: &OwnerId, account: &str) -> Result<UserRecord, Error> {
         self.get_tenant(owner_id).await?;
         let found = self.db.find_credentials(owner_id, account).await?;
-        let credentials = found.ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no user with this account; `bo-auth user list` shows them")))?;
+        let credentials = found
+            .ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no user with this account; `bo-auth user list` shows them")))?;
         Ok(credentials.user)
     }
 
@@ -115,7 +116,12 @@ impl Operator {
         }
     }
 
-    pub(crate) async fn user_changed(&self, owner_id: &OwnerId, user_id: UserId, ended: Vec<EndedSession>) -> Result<(Change, Vec<EndedSession>), Error> {
+    pub(crate) async fn user_changed(
+        &self,
+        owner_id: &OwnerId,
+        user_id: UserId,
+        ended: Vec<EndedSession>,
+    ) -> Result<(Change, Vec<EndedSession>), Error> {
         let change = Change { owner_id: owner_id.clone(), user_id: Some(user_id) };
         self.uncache(&change, &ended).await?;
         Ok((change, ended))

@@ -1,0 +1,296 @@
+//! Writes the envelope of contract 1.6: a success as the use case gave it, a refusal from the error table, either shaped
+//! by the plugin that the request names.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use bo_auth_plugin::{Context, Plugin};
+use bo_auth_service::{Error, Service, Shaping};
+use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::{IntoResponse, Request, Response};
+use poem_openapi::ApiResponse;
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::exchange::Exchange;
+use crate::cross_origin::AllowedOrigin;
+use crate::fault::{Fault, FaultKind};
+use crate::language::Language;
+use crate::telemetry::ErrorCodeTag;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// An answer whose success the document describes as `T`.
+pub struct Reply<T>(Response, PhantomData<fn() -> T>);
+
+impl<T> IntoResponse for Reply<T> {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl<T: Type> ApiResponse for Reply<T> {
+    fn meta() -> MetaResponses {
+        described("The operation succeeded.", "application/json", T::schema_ref())
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+/// An answer whose success is a picture.
+pub(super) struct PictureReply(Response);
+
+impl IntoResponse for PictureReply {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl ApiResponse for PictureReply {
+    fn meta() -> MetaResponses {
+        let binary = MetaSchema::new_with_format("string", "binary");
+        described("The picture.", "image/png", MetaSchemaRef::Inline(Box::new(binary)))
+    }
+
+    fn register(_: &mut Registry) {}
+}
+
+fn described(description: &'static str, content_type: &'static str, schema: MetaSchemaRef) -> MetaResponses {
+    let content = vec![MetaMediaType { content_type, schema }];
+    MetaResponses { responses: vec![MetaResponse { description, status: Some(200), status_range: None, content, headers: vec![] }] }
+}
+
+/// The members of a refusal, in their order.
+#[derive(Serialize)]
+struct Refusal<'a> {
+    code: i32,
+    success: bool,
+    message: &'a str,
+    error: RefusalError<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusalError<'a> {
+    error_code: &'a str,
+    error_text: &'a str,
+}
+
+/// Writes answers.
+#[derive(Clone)]
+pub struct Answerer {
+    service: Arc<Service>,
+}
+
+impl Answerer {
+    /// Writes answers with the service's plugins and clock.
+    pub fn new(service: Arc<Service>) -> Self {
+        Self { service }
+    }
+
+    /// The answer to an exchange.
+    pub(super) async fn answer<T: Serialize>(
+        &self,
+        exchange: &Exchange<'_>,
+        mut shaping: Shaping,
+        route: &'static str,
+        result: Result<T, Error>,
+    ) -> Reply<T> {
+        let refused = match result {
+            Ok(success) => return Reply(self.write(exchange, &shaping, route, StatusCode::OK, &success).await, PhantomData),
+            Err(error) => self.fault_of(exchange, &error, route),
+        };
+        self.shape_early(exchange, &mut shaping);
+        Reply(self.refuse(exchange, &shaping, route, &refused).await, PhantomData)
+    }
+
+    /// The answer to an exchange whose success is a picture.
+    pub(super) async fn answer_picture(
+        &self,
+        exchange: &Exchange<'_>,
+        mut shaping: Shaping,
+        route: &'static str,
+        result: Result<Vec<u8>, Error>,
+    ) -> PictureReply {
+        let refused = match result {
+            Ok(picture) => {
+                let mut response = Response::builder().content_type("image/png").body(picture);
+                response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+                return PictureReply(response);
+            }
+            Err(error) => self.fault_of(exchange, &error, route),
+        };
+        self.shape_early(exchange, &mut shaping);
+        PictureReply(self.refuse(exchange, &shaping, route, &refused).await)
+    }
+
+    /// The answer to a request that no handler has seen: shaped by a built-in at most, since no tenant is known.
+    pub async fn refuse_unseen(&self, request: &Unseen, fault: &Fault) -> Response {
+        let plugin = request.plugin.as_deref().and_then(|name| self.service.plugins.find(None, name));
+        let shaping = Shaping { plugin, ..Shaping::default() };
+        let text = fault.text(request.language);
+        let body = refusal(fault, &text);
+        let context = Context {
+            route: "",
+            method: request.method.as_str().into(),
+            language: request.language.tag(),
+            now_ms: self.service.clock.now().millis(),
+            ..Context::default()
+        };
+        let response = self.shape(&shaping, status_of(&shaping, fault.kind), &body, || context).await;
+        finish_refusal(response, fault)
+    }
+
+    /// A body that could not be read has a code of its own; where something failed that must not fail, it is logged here
+    /// and nowhere else.
+    fn fault_of(&self, exchange: &Exchange<'_>, error: &Error, route: &'static str) -> Fault {
+        if let Some(body_fault) = exchange.body_fault() {
+            return Fault::of(body_fault.kind());
+        }
+        let fault = Fault::from(error);
+        if fault.kind.status >= 500 {
+            tracing::error!(route, code = fault.kind.error_code, error = %Causes(error), "a request failed");
+        }
+        fault
+    }
+
+    /// Before the tenant was known, a built-in shapes the answer all the same.
+    fn shape_early(&self, exchange: &Exchange<'_>, shaping: &mut Shaping) {
+        if shaping.owner_id.is_none() {
+            shaping.plugin = exchange.query("_nodejs").and_then(|name| self.service.plugins.find(None, name));
+        }
+    }
+
+    async fn refuse(&self, exchange: &Exchange<'_>, shaping: &Shaping, route: &'static str, fault: &Fault) -> Response {
+        let text = fault.text(exchange.language);
+        let response = self.write(exchange, shaping, route, status_of(shaping, fault.kind), &refusal(fault, &text)).await;
+        finish_refusal(response, fault)
+    }
+
+    async fn write<T: Serialize>(
+        &self,
+        exchange: &Exchange<'_>,
+        shaping: &Shaping,
+        route: &'static str,
+        status: StatusCode,
+        body: &T,
+    ) -> Response {
+        let context = || Context {
+            owner_id: shaping.owner_id.clone(),
+            sys_id: shaping.sys_id.clone(),
+            route,
+            method: exchange.request.method().as_str().into(),
+            status: status.as_u16(),
+            language: exchange.language.tag(),
+            user_id: shaping.user_id.clone(),
+            now_ms: self.service.clock.now().millis(),
+            params: exchange.plugin_parameters(),
+        };
+        let mut response = self.shape(shaping, status, body, context).await;
+        if let Some(allowed) = shaping.origin_allowed {
+            response.extensions_mut().insert(AllowedOrigin(allowed));
+        }
+        response
+    }
+
+    /// Writes a body, through the plugin where there is one. What a plugin makes impossible to write goes out untouched.
+    async fn shape<T: Serialize>(&self, shaping: &Shaping, status: StatusCode, body: &T, context: impl FnOnce() -> Context) -> Response {
+        let (bytes, failure) = match &shaping.plugin {
+            None => (serde_json::to_vec(body), None),
+            Some(plugin) => self.run(plugin, body, context).await,
+        };
+        // The bodies are our own structs and JSON values; neither can fail to be written.
+        let mut response = Response::builder().status(status).body(bytes.unwrap_or_default());
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+        if let Some(code) = failure {
+            response.headers_mut().insert("x-plugin-error", HeaderValue::from_static(code));
+        }
+        response
+    }
+
+    async fn run<T: Serialize>(
+        &self,
+        plugin: &Plugin,
+        body: &T,
+        context: impl FnOnce() -> Context,
+    ) -> (serde_json::Result<Vec<u8>>, Option<&'static str>) {
+        let envelope = match serde_json::to_value(body) {
+            Ok(envelope) => envelope,
+            Err(error) => return (Err(error), None),
+        };
+        let outcome = self.service.plugins.run(plugin, envelope, &context()).await;
+        let written: serde_json::Result<Vec<u8>> = serde_json::to_vec::<Value>(&outcome.response);
+        if let Some(failure) = &outcome.failure {
+            tracing::warn!(
+                plugin = plugin.name(),
+                code = failure.code.as_str(),
+                "a response plugin failed; the untouched envelope went out"
+            );
+        }
+        (written, outcome.failure.map(|failure| failure.code.as_str()))
+    }
+}
+
+/// What is known of a request that no handler has seen.
+pub struct Unseen {
+    language: Language,
+    plugin: Option<String>,
+    method: Method,
+}
+
+impl Unseen {
+    /// Reads it before the request is given away.
+    pub fn read(request: &Request) -> Self {
+        Self {
+            language: Language::negotiate(request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
+            plugin: super::exchange::plugin_name(request).map(Cow::into_owned),
+            method: request.method().clone(),
+        }
+    }
+}
+
+fn refusal<'a>(fault: &Fault, text: &'a str) -> Refusal<'a> {
+    let error = RefusalError { error_code: fault.kind.error_code, error_text: text };
+    Refusal { code: fault.kind.code, success: false, message: text, error }
+}
+
+fn status_of(shaping: &Shaping, kind: FaultKind) -> StatusCode {
+    if shaping.legacy_status200 { StatusCode::OK } else { StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR) }
+}
+
+fn finish_refusal(mut response: Response, fault: &Fault) -> Response {
+    if let Some(retry_after) = fault.retry_after {
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+        if let Ok(value) = HeaderValue::from_str(&seconds.to_string()) {
+            response.headers_mut().insert(header::RETRY_AFTER, value);
+        }
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // RFC 9110 section 11.6.1 asks for a challenge with every 401.
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response.extensions_mut().insert(ErrorCodeTag(fault.kind.error_code));
+    response
+}
+
+/// An error with its causes on one line.
+struct Causes<'a>(&'a Error);
+
+impl std::fmt::Display for Causes<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            write!(formatter, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! `bo-auth doctor`: looks at everything a server needs, and says what to do about what it finds.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bo_auth_core::sealing::MasterKey;
+use bo_auth_core::time::{Clock, SystemClock};
+use bo_auth_service::tenant::Tenant;
+use bo_auth_store::Db;
+use clap::Args;
+use serde::Serialize;
+
+use super::Failure;
+use super::output::Output;
+use crate::configuration::{DatabaseChoice, StoreConfiguration, StoreOptions};
+use crate::control::{Told, tell};
+use crate::stores::{open_database, open_master_key, open_redis};
+
+/// How far the database's clock may be from ours.
+const SKEW: Duration = Duration::from_secs(2);
+
+/// How many tenants are looked at in one step.
+const TENANTS_AT_A_TIME: i64 = 200;
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    subject: &'static str,
+    ok: bool,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn good(subject: &'static str, found: impl Into<String>) -> Self {
+        Self { subject, ok: true, found: found.into(), advice: None }
+    }
+
+    fn bad(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { subject, ok: false, found: found.into(), advice: Some(advice.into()) }
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, output: &Output) -> ExitCode {
+        let findings = match self.stores.validate() {
+            Ok(configuration) => examine(&configuration).await,
+            Err(error) => vec![Finding::bad("configuration", error.to_string(), "mend the options named")],
+        };
+        let healthy = findings.iter().all(|finding| finding.ok);
+        let text = || {
+            let line = |finding: &Finding| {
+                let mark = if finding.ok { "ok  " } else { "BAD " };
+                let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("\n     → {advice}"));
+                format!("{mark} {:<14} {}{advice}\n", finding.subject, finding.found)
+            };
+            findings.iter().map(line).collect::<String>()
+        };
+        let printed = output.result(&findings, text);
+        if let Err(failure) = &printed {
+            output.fail(failure);
+        }
+        if healthy && printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+async fn examine(configuration: &StoreConfiguration) -> Vec<Finding> {
+    let mut findings = vec![Finding::good("configuration", "the options fit together"), examine_data(configuration)];
+    let master_key = match open_master_key(configuration, false) {
+        Ok(key) => {
+            findings.push(Finding::good("master key", "found"));
+            Some(key)
+        }
+        Err(error) if matches!(configuration.database, DatabaseChoice::Sqlite(_)) && configuration.master_key.is_none() => {
+            findings.push(Finding::bad(
+                "master key",
+                Failure::from(error).0,
+                "`bo-auth serve` makes one on the first start; restore it from a backup if there was one",
+            ));
+            None
+        }
+        Err(error) => {
+            findings.push(Finding::bad("master key", Failure::from(error).0, "give every node the same --master-key-file"));
+            None
+        }
+    };
+    if let DatabaseChoice::Sqlite(path) = &configuration.database
+        && !path.exists()
+    {
+        findings.push(Finding::bad("database", format!("{} is not there yet", path.display()), "start the server once: `bo-auth serve`"));
+        return findings;
+    }
+    match open_database(configuration).await {
+        Ok(db) => examine_database(&db, master_key.as_ref(), &mut findings).await,
+        Err(error) => findings.push(Finding::bad("database", Failure::from(error).0, "check that it runs, and its address and password")),
+    }
+    findings.extend(examine_redis(configuration).await);
+    findings.push(match tell(&configuration.data, &[]).await {
+        Ok(Told::Done) => Finding::good("server", "one runs on this data directory, and answers"),
+        Ok(Told::NobodyThere) => Finding::good("server", "none runs on this data directory"),
+        Err(error) => Finding::bad("server", error.to_string(), "it is there and does not answer: look at its log"),
+    });
+    findings
+}
+
+fn examine_data(configuration: &StoreConfiguration) -> Finding {
+    let data = &configuration.data;
+    match std::fs::metadata(data) {
+        Ok(metadata) if !metadata.is_dir() => {
+            Finding::bad("data", format!("{} is no directory", data.display()), "give --data a directory")
+        }
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            Finding::bad("data", format!("other users may look into {}", data.display()), format!("chmod 700 {}", data.display()))
+        }
+        Ok(_) => Finding::good("data", data.display().to_string()),
+        Err(_) => Finding::bad("data", format!("{} is not there yet", data.display()), "`bo-auth serve` makes it"),
+    }
+}
+
+async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mut Vec<Finding>) {
+    findings.push(Finding::good("database", format!("{} answers", db.engine())));
+    findings.push(match db.migrations_pending().await {
+        Ok(false) => Finding::good("migrations", "all applied"),
+        Ok(true) => {
+            findings.push(Finding::bad("migrations", "some are not applied", "start the server once: it applies them"));
+            return;
+        }
+        Err(error) => Finding::bad("migrations", Failure::from(error).0, "the database may be of a newer version: update this program"),
+    });
+    findings.push(match db.now().await {
+        Ok(theirs) => {
+            let ours = SystemClock.now();
+            let apart = ours.until(theirs).max(theirs.until(ours));
+            let found = format!("{} ms from the database's", apart.as_millis());
+            if apart <= SKEW { Finding::good("clock", found) } else { Finding::bad("clock", found, "set both machines' clocks by NTP") }
+        }
+        Err(error) => Finding::bad("clock", Failure::from(error).0, "the database did not tell its time"),
+    });
+    if let Some(master_key) = master_key {
+        findings.push(match examine_tenants(db, master_key).await {
+            Ok(count) => Finding::good("tenants", format!("{count}, and their keys and settings can be read")),
+            Err(failure) => Finding::bad("tenants", failure.0, "restore the master key that sealed them, or mend the settings named"),
+        });
+    }
+}
+
+async fn examine_tenants(db: &Db, master_key: &MasterKey) -> Result<usize, Failure> {
+    let (mut count, mut after) = (0, None);
+    loop {
+        let page = db.list_tenants(after.as_ref(), TENANTS_AT_A_TIME).await?;
+        let Some(last) = page.last() else { return Ok(count) };
+        after = Some(last.owner_id.clone());
+        for listed in page {
+            if let Some(record) = db.find_tenant(&listed.owner_id).await? {
+                Tenant::assemble(record, master_key)
+                    .map_err(|error| Failure(format!("{}: {}", listed.owner_id, Failure::from(error).0)))?;
+                count += 1;
+            }
+        }
+    }
+}
+
+async fn examine_redis(configuration: &StoreConfiguration) -> Option<Finding> {
+    let advice = "check that it runs, and its address and password";
+    match open_redis(configuration) {
+        Ok(None) => None,
+        Ok(Some(redis)) => Some(match redis.ping().await {
+            Ok(()) => Finding::good("redis", "answers"),
+            Err(error) => Finding::bad("redis", Failure::from(error).0, advice),
+        }),
+        Err(error) => Some(Finding::bad("redis", Failure::from(error).0, advice)),
+    }
+}

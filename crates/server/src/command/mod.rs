@@ -1,0 +1,113 @@
+//! The command line: one binary that serves, and that operators work with.
+
+mod area;
+mod check_config;
+mod demo;
+mod doctor;
+mod key;
+mod openapi;
+mod output;
+mod password;
+mod serve;
+mod session;
+mod stamp;
+mod stores;
+mod system;
+mod tenant;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use output::Output;
+
+/// Multi-tenant sign-in, refresh and sign-out service.
+///
+/// Start with `bo-auth serve --demo`: it makes a tenant to try and prints the calls to paste.
+#[derive(Debug, Parser)]
+#[command(name = "bo-auth", version, propagate_version = true, max_term_width = 110)]
+pub struct CommandLine {
+    /// Print machine-readable JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "parsed once, at start")]
+enum Command {
+    /// Start the server.
+    Serve(serve::Serve),
+    /// Add, list and disable tenants.
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// Add, list and change the systems of a tenant.
+    #[command(subcommand)]
+    System(system::System),
+    /// Add, list and disable users, and set their passwords.
+    #[command(subcommand)]
+    User(user::User),
+    /// Import administrative areas.
+    #[command(subcommand)]
+    Area(area::Area),
+    /// List and end sessions.
+    #[command(subcommand)]
+    Session(session::Session),
+    /// List and rotate a tenant's keys.
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Print a fresh `XverifyApi` value for curl.
+    Stamp(stamp::Stamp),
+    /// Print the OpenAPI document, or write it to a directory.
+    Openapi(openapi::Openapi),
+    /// Check configuration, stores, migrations, keys and clock, and say what to do.
+    Doctor(doctor::Doctor),
+    /// Check the options of `serve` without starting anything.
+    CheckConfig(check_config::CheckConfig),
+}
+
+impl CommandLine {
+    /// Carries the command out.
+    pub async fn run(self) -> ExitCode {
+        let output = Output::new(self.json);
+        let result = match self.command {
+            Command::Serve(command) => command.run(&output).await,
+            Command::Tenant(command) => command.run(&output).await,
+            Command::System(command) => command.run(&output).await,
+            Command::User(command) => command.run(&output).await,
+            Command::Area(command) => command.run(&output).await,
+            Command::Session(command) => command.run(&output).await,
+            Command::Key(command) => command.run(&output).await,
+            Command::Stamp(command) => command.run(&output).await,
+            Command::Openapi(command) => command.run(&output),
+            Command::Doctor(command) => return command.run(&output).await,
+            Command::CheckConfig(command) => command.run(&output),
+        };
+        match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                output.fail(&failure);
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Why a command failed, in words for the operator.
+#[derive(Debug)]
+pub(crate) struct Failure(pub(crate) String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self(text)
+    }
+}

@@ -1,0 +1,131 @@
+//! `bo-auth session`.
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::session::SessionId;
+use bo_auth_store::record::SessionRecord;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::output::{Output, table};
+use super::stores::OperatorStores;
+use crate::configuration::StoreOptions;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    /// List sessions, the newest first.
+    List(List),
+    /// End one session, or all of a user.
+    End(End),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// Only those of the user who signs in with this name.
+    #[arg(long)]
+    account: Option<String>,
+    /// Also those that have ended.
+    #[arg(long)]
+    ended: bool,
+    /// Begin before this session.
+    #[arg(long, value_parser = parse_session)]
+    before: Option<SessionId>,
+    /// How many at most.
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct End {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// The session: 16 hexadecimal digits, as `session list` prints them.
+    #[arg(value_parser = parse_session, required_unless_present = "account", conflicts_with = "account")]
+    session: Option<SessionId>,
+    /// All sessions of the user who signs in with this name.
+    #[arg(long)]
+    account: Option<String>,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+impl Session {
+    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::List(command) => command.run(output).await,
+            Self::End(command) => command.run(output).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, output: &Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let limit = i64::from(self.limit);
+        let sessions = stores.operator.list_sessions(&self.owner, self.account.as_deref(), !self.ended, self.before, limit).await?;
+        let result: Vec<Value> = sessions.iter().map(describe).collect();
+        output.result(&result, || {
+            let row = |session: &SessionRecord| {
+                let end = session.ended.map_or_else(|| "live".to_owned(), |(at, reason)| format!("{} {at}", reason.as_str()));
+                [
+                    session.session_id.to_string(),
+                    session.user_id.to_string(),
+                    session.sys_id.to_string(),
+                    session.created_at.to_string(),
+                    session.refreshed_at.to_string(),
+                    end,
+                ]
+            };
+            table(["SESSION", "USER", "SYSTEM", "OPENED", "REFRESHED", "STATE"], &sessions.iter().map(row).collect::<Vec<_>>())
+        })
+    }
+}
+
+impl End {
+    async fn run(self, output: &Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let (change, ended) = match (self.session, &self.account) {
+            (Some(session_id), _) => {
+                let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id).await?;
+                (change, usize::from(by_this_call))
+            }
+            (None, Some(account)) => {
+                let (change, ended) = stores.operator.end_user_sessions(&self.owner, account).await?;
+                (change, ended.len())
+            }
+            (None, None) => return Err(Failure("name a session, or --account".to_owned())),
+        };
+        stores.tell(&[change], output).await?;
+        output.result(&json!({"endedSessions": ended}), || match ended {
+            0 => "nothing to do: it had ended before".to_owned(),
+            1 => "1 session ended".to_owned(),
+            many => format!("{many} sessions ended"),
+        })
+    }
+}
+
+fn describe(session: &SessionRecord) -> Value {
+    json!({
+        "sessionId": session.session_id,
+        "userId": session.user_id,
+        "sysId": session.sys_id,
+        "createdAt": session.created_at.to_string(),
+        "refreshedAt": session.refreshed_at.to_string(),
+        "idleExpiresAt": session.idle_expires_at.to_string(),
+        "expiresAt": session.expires_at.to_string(),
+        "address": session.address,
+        "userAgent": session.user_agent,
+        "endedAt": session.ended.map(|(at, _)| at.to_string()),
+        "endReason": session.ended.map(|(_, reason)| reason.as_str()),
+    })
+}
+
+fn parse_session(text: &str) -> Result<SessionId, String> {
+    SessionId::parse(text).ok_or_else(|| "a session id is 16 hexadecimal digits".to_owned())
+}

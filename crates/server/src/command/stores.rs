@@ -1,0 +1,62 @@
+//! The stores as operator commands open them, and how a running server hears of what they change.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bo_auth_core::password::{PasswordCost, PasswordHasher};
+use bo_auth_core::random::SystemRandom;
+use bo_auth_core::time::{Clock, SystemClock};
+use bo_auth_service::operator::{Change, Operator};
+
+use super::Failure;
+use super::output::Output;
+use crate::configuration::{CacheChoice, DatabaseChoice, StoreConfiguration, StoreOptions};
+use crate::control::{Told, tell};
+use crate::stores::{make_data_directory, open_cache, open_database, open_master_key, open_redis};
+
+/// Opened stores.
+pub(crate) struct OperatorStores {
+    pub(crate) operator: Operator,
+    data: PathBuf,
+}
+
+impl OperatorStores {
+    /// Opens and migrates them.
+    pub(crate) async fn open(options: StoreOptions) -> Result<Self, Failure> {
+        let configuration = options.validate()?;
+        let operator = open_operator(&configuration, PasswordCost::default()).await?;
+        Ok(Self { operator, data: configuration.data })
+    }
+
+    /// Tells the server that runs on this data directory what has changed, and waits until it has taken effect there.
+    pub(crate) async fn tell(&self, changes: &[Change], output: &Output) -> Result<(), Failure> {
+        match tell(&self.data, changes).await {
+            Ok(Told::Done) => Ok(()),
+            Ok(Told::NobodyThere) => {
+                output.remark("no server runs on this data directory; the change takes effect when one starts");
+                Ok(())
+            }
+            Err(error) => Err(Failure(format!(
+                "the change is written, but the running server has not confirmed it ({error}); it takes it up by itself within a minute"
+            ))),
+        }
+    }
+}
+
+/// An operator on the configured stores.
+pub(super) async fn open_operator(configuration: &StoreConfiguration, cost: PasswordCost) -> Result<Operator, Failure> {
+    make_data_directory(&configuration.data)?;
+    let is_embedded = matches!(configuration.database, DatabaseChoice::Sqlite(_));
+    let master_key = open_master_key(configuration, is_embedded)?;
+    let db = open_database(configuration).await?;
+    db.migrate().await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let redis = open_redis(configuration)?;
+    // What lives in a server's memory, that server forgets when it is told.
+    let cache = match configuration.cache {
+        CacheChoice::Local => None,
+        CacheChoice::Redis(_) | CacheChoice::Sqlite => Some(open_cache(configuration, &db, redis.as_ref(), Arc::clone(&clock))?),
+    };
+    let hasher = PasswordHasher::new(cost)?;
+    Ok(Operator { db, cache, master_key, hasher, clock, random: Arc::new(SystemRandom::default()) })
+}

@@ -1,0 +1,172 @@
+//! `bo-auth user`.
+
+use bo_auth_core::identifier::{AreaCode, OwnerId, UserId};
+use bo_auth_service::operator::user::NewUser;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::output::{Output, table};
+use super::password::PasswordSource;
+use super::stores::OperatorStores;
+use super::tenant::state;
+use crate::configuration::StoreOptions;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum User {
+    /// Add a user to a tenant.
+    Add(Add),
+    /// List the users of a tenant.
+    List(List),
+    /// Disable a user and end all of the user's sessions. `--undo` enables the user again.
+    Disable(Disable),
+    /// Set a user's password and end all of the user's sessions.
+    SetPassword(SetPassword),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// Name to sign in with.
+    #[arg(long)]
+    account: String,
+    /// Id of the user; made where absent.
+    #[arg(long)]
+    id: Option<UserId>,
+    /// Name for people; the account where absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// Mobile number.
+    #[arg(long)]
+    mobile: Option<String>,
+    /// Name for push messages.
+    #[arg(long)]
+    push_name: Option<String>,
+    /// An area the user is confined to; may be repeated. None for all.
+    #[arg(long = "area", value_name = "CODE")]
+    areas: Vec<AreaCode>,
+    #[command(flatten)]
+    password: PasswordSource,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// Begin behind this account.
+    #[arg(long)]
+    after: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Disable {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// Name the user signs in with.
+    #[arg(long)]
+    account: String,
+    /// Enable the user again.
+    #[arg(long)]
+    undo: bool,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetPassword {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// Name the user signs in with.
+    #[arg(long)]
+    account: String,
+    #[command(flatten)]
+    password: PasswordSource,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+impl User {
+    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+        match self {
+            Self::Add(command) => command.run(output).await,
+            Self::List(command) => command.run(output).await,
+            Self::Disable(command) => command.run(output).await,
+            Self::SetPassword(command) => command.run(output).await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, output: &Output) -> Result<(), Failure> {
+        let (password, made) = self.password.read()?;
+        let stores = OperatorStores::open(self.stores).await?;
+        let new = NewUser {
+            user_id: self.id,
+            name: self.name.unwrap_or_else(|| self.account.clone()),
+            account: self.account,
+            mobile: self.mobile,
+            push_name: self.push_name,
+            area_codes: self.areas,
+        };
+        let user = stores.operator.add_user(&self.owner, new, &password).await?;
+        let shown = made.then_some(&password);
+        output.result(&json!({"userId": user.user_id, "userName": user.account, "password": shown}), || {
+            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
+            format!("user {} ({}) of tenant {}{made}", user.account, user.user_id, self.owner)
+        })
+    }
+}
+
+impl List {
+    async fn run(self, output: &Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let users = stores.operator.list_users(&self.owner, self.after.as_deref(), i64::from(self.limit)).await?;
+        let result: Vec<Value> = users
+            .iter()
+            .map(|user| json!({"userId": user.user_id, "userName": user.account, "name": user.name, "mobile": user.mobile, "pushName": user.push_name, "areaCodes": user.area_codes, "disabled": user.disabled}))
+            .collect();
+        output.result(&result, || {
+            let row = |user: &bo_auth_store::record::UserRecord| {
+                [user.account.clone(), user.user_id.to_string(), user.name.clone(), state(user.disabled).to_owned()]
+            };
+            table(["ACCOUNT", "USER", "NAME", "STATE"], &users.iter().map(row).collect::<Vec<_>>())
+        })
+    }
+}
+
+impl Disable {
+    async fn run(self, output: &Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let (change, ended) = stores.operator.set_user_disabled(&self.owner, &self.account, !self.undo).await?;
+        stores.tell(&[change], output).await?;
+        output.result(&json!({"userName": self.account, "disabled": !self.undo, "endedSessions": ended.len()}), || {
+            format!("user {} is {}; {} sessions ended", self.account, state(!self.undo), ended.len())
+        })
+    }
+}
+
+impl SetPassword {
+    async fn run(self, output: &Output) -> Result<(), Failure> {
+        let (password, made) = self.password.read()?;
+        let stores = OperatorStores::open(self.stores).await?;
+        let (change, ended) = stores.operator.set_password(&self.owner, &self.account, &password).await?;
+        stores.tell(&[change], output).await?;
+        let shown = made.then_some(&password);
+        output.result(&json!({"userName": self.account, "password": shown, "endedSessions": ended.len()}), || {
+            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
+            format!("user {} has a new password; {} sessions ended{made}", self.account, ended.len())
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! The layer around all routes: whatever the framework refuses, or fails at, leaves as the envelope of contract 1.6.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bo_auth_service::Service;
+use bo_auth_store::admission::AddressGate;
+use futures_util::FutureExt;
+use http::{HeaderValue, Method, StatusCode, header};
+use poem::error::{MethodNotAllowedError, NotFoundError};
+use poem::{Endpoint, Error, IntoResponse, Middleware, Request, Response, Result};
+
+use crate::api::{Answerer, Unseen};
+use crate::fault::{Fault, FaultKind};
+use crate::proxy::client_address;
+
+/// What the layer needs.
+pub struct EnvelopeParts {
+    /// For its clock and plugins.
+    pub service: Arc<Service>,
+    /// Requests per minute from one address, whatever they ask for.
+    pub gate: Arc<AddressGate>,
+    /// After how long a request is given up.
+    pub timeout: Duration,
+    /// Which methods each path has: segments, where one that begins with `{` stands for any, and the `Allow` value.
+    pub routes: Vec<(Vec<String>, String)>,
+}
+
+/// The layer.
+#[derive(Clone)]
+pub struct Envelope(Arc<EnvelopeParts>);
+
+impl Envelope {
+    /// A layer of these parts.
+    pub fn new(parts: EnvelopeParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl<E: Endpoint> Middleware<E> for Envelope {
+    type Output = Enveloped<E>;
+
+    fn transform(&self, endpoint: E) -> Enveloped<E> {
+        Enveloped { endpoint, parts: Arc::clone(&self.0), answerer: Answerer::new(Arc::clone(&self.0.service)) }
+    }
+}
+
+/// An endpoint in the layer.
+pub struct Enveloped<E> {
+    endpoint: E,
+    parts: Arc<EnvelopeParts>,
+    answerer: Answerer,
+}
+
+impl<E: Endpoint> Endpoint for Enveloped<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let unseen = Unseen::read(&request);
+        let address = client_address(&request).to_string();
+        if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
+            return Ok(self.answerer.refuse_unseen(&unseen, &Fault::later(FaultKind::RATE_LIMITED, wait)).await);
+        }
+        // The framework answers HEAD as GET without a body; here GET can sign a user out.
+        if request.method() == Method::HEAD {
+            return Ok(self.refuse_method(&unseen, request.uri().path()).await);
+        }
+        let path = request.uri().path().to_owned();
+        let handled = AssertUnwindSafe(tokio::time::timeout(self.parts.timeout, self.endpoint.call(request))).catch_unwind().await;
+        let error = match handled {
+            Ok(Ok(Ok(answer))) => return Ok(answer.into_response()),
+            Ok(Ok(Err(error))) if error.is_from_response() => return Ok(error.into_response()),
+            Ok(Ok(Err(error))) => error,
+            Ok(Err(_)) => {
+                return Ok(self.answerer.refuse_unseen(&unseen, &Fault::later(FaultKind::UNAVAILABLE, Duration::from_secs(1))).await);
+            }
+            Err(_) => {
+                // What it says may repeat a value of the request; where it happened is on standard error.
+                tracing::error!("a handler panicked");
+                return Ok(self.answerer.refuse_unseen(&unseen, &Fault::of(FaultKind::INTERNAL)).await);
+            }
+        };
+        if error.is::<MethodNotAllowedError>() {
+            return Ok(self.refuse_method(&unseen, &path).await);
+        }
+        Ok(self.answerer.refuse_unseen(&unseen, &fault_of(&error)).await)
+    }
+}
+
+impl<E> Enveloped<E> {
+    async fn refuse_method(&self, unseen: &Unseen, path: &str) -> Response {
+        let Some(allow) = self.parts.routes.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, allow)| allow) else {
+            return self.answerer.refuse_unseen(unseen, &Fault::of(FaultKind::ROUTE_UNKNOWN)).await;
+        };
+        let mut response = self.answerer.refuse_unseen(unseen, &Fault::of(FaultKind::METHOD_NOT_ALLOWED)).await;
+        // RFC 9110 section 15.5.6 asks for it.
+        if let Ok(value) = HeaderValue::from_str(allow) {
+            response.headers_mut().insert(header::ALLOW, value);
+        }
+        response
+    }
+}
+
+fn fits(pattern: &[String], path: &str) -> bool {
+    let mut segments = path.split('/');
+    pattern.iter().all(|part| segments.next().is_some_and(|segment| part.starts_with('{') || part == segment)) && segments.next().is_none()
+}
+
+/// What the framework's own refusals mean. Its texts may repeat what was sent; they go nowhere.
+fn fault_of(error: &Error) -> Fault {
+    if error.is::<NotFoundError>() {
+        return Fault::of(FaultKind::ROUTE_UNKNOWN);
+    }
+    Fault::of(match error.status() {
+        StatusCode::NOT_FOUND => FaultKind::ROUTE_UNKNOWN,
+        StatusCode::METHOD_NOT_ALLOWED => FaultKind::METHOD_NOT_ALLOWED,
+        StatusCode::REQUEST_TIMEOUT => FaultKind::REQUEST_TIMEOUT,
+        StatusCode::PAYLOAD_TOO_LARGE => FaultKind::PAYLOAD_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => FaultKind::MEDIA_TYPE_UNSUPPORTED,
+        status if status.is_client_error() => FaultKind::BAD_REQUEST,
+        _ => FaultKind::INTERNAL,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_fit_whole_paths() {
+        let pattern: Vec<String> = "/bo/api/v3/auth/session/{sessionId}".split('/').map(str::to_owned).collect();
+        assert!(fits(&pattern, "/bo/api/v3/auth/session/abc"));
+        assert!(!fits(&pattern, "/bo/api/v3/auth/session"));
+        assert!(!fits(&pattern, "/bo/api/v3/auth/session/abc/d"));
+    }
+}

@@ -1,0 +1,1 @@
+//! The integration tests: the real server over real stores, called as clients call it.

@@ -1,8 +1,7 @@
-//! What every engine of the cache must do: each test here runs on Redis, on SQLite and in memory. Where time matters,
-//! the clock of the last two is set, and Redis is waited for.
+//! What every engine of the cache must do: each test runs on Redis, on SQLite and in memory. Where time matters, the
+//! clock of the last two is set, and Redis is waited for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
@@ -160,6 +159,9 @@ macro_rules! on_every_engine {
     };
 }
 
+mod away;
+mod refilling;
+
 on_every_engine! {
     values_come_back_with_their_date
     expired_values_are_never_served
@@ -171,12 +173,6 @@ on_every_engine! {
     many_ended_sessions_are_one_call
     big_values_fit
     an_unreadable_value_is_a_miss_and_removed
-    a_refill_fills_once
-    a_refill_that_was_overtaken_is_refused
-    a_refill_after_its_lease_is_refused
-    readers_that_miss_together_share_a_lease
-    begin_refill_drops_what_was_cached
-    no_old_value_is_revived_under_load
     forgetting_what_expired_leaves_the_rest
 }
 
@@ -361,108 +357,6 @@ async fn an_unreadable_value_is_a_miss_and_removed(stage: Stage) {
     assert_eq!(cache.increase(owner, "a", Duration::from_mins(1)).await.unwrap(), 2);
 }
 
-async fn a_refill_fills_once(stage: Stage) {
-    let refill = stage.miss("a").await;
-    assert_eq!(stage.get(&stage.owner, "a").await, None);
-    assert!(stage.refill(refill, "1").await);
-    let hit = stage.cache.get::<Profile>(&stage.owner, "a").await.unwrap();
-    assert_eq!(hit, Some(Hit { value: "1".to_owned(), fetched_at: FETCHED }));
-}
-
-async fn a_refill_that_was_overtaken_is_refused(stage: Stage) {
-    let (cache, owner) = (&stage.cache, &stage.owner);
-    let refill = stage.miss("a").await;
-    cache.remove::<Profile>(owner, "a").await.unwrap();
-    assert!(!stage.refill(refill, "stale").await);
-    assert_eq!(stage.get(owner, "a").await, None);
-
-    let refill = stage.miss("a").await;
-    cache.sessions_ended(&[ended(owner, "a")]).await.unwrap();
-    assert!(!stage.refill(refill, "stale").await);
-    assert_eq!(stage.get(owner, "a").await, None);
-
-    let refill = stage.miss("a").await;
-    stage.put(owner, "a", "newer").await;
-    assert!(!stage.refill(refill, "stale").await);
-    assert_eq!(stage.get(owner, "a").await.as_deref(), Some("newer"));
-
-    // Even where another reader has come in between and waits to fill.
-    cache.remove::<Profile>(owner, "a").await.unwrap();
-    let early = stage.miss("a").await;
-    cache.sessions_ended(&[ended(owner, "a")]).await.unwrap();
-    let late = stage.miss("a").await;
-    assert!(!stage.refill(early, "stale").await);
-    assert!(stage.refill(late, "fresh").await);
-    assert_eq!(stage.get(owner, "a").await.as_deref(), Some("fresh"));
-}
-
-async fn a_refill_after_its_lease_is_refused(stage: Stage) {
-    let refill = stage.miss("a").await;
-    match stage.cache {
-        // Nobody waits half a minute; what matters is that a lost lease refuses, as after FLUSHALL.
-        Cache::Redis(_) => stage.cache.remove::<Profile>(&stage.owner, "a").await.unwrap(),
-        Cache::Sqlite(_) | Cache::Local(_) => stage.clock.advance(refill::LEASE_LIFETIME),
-    }
-    assert!(!stage.refill(refill, "late").await);
-    assert_eq!(stage.get(&stage.owner, "a").await, None);
-}
-
-async fn readers_that_miss_together_share_a_lease(stage: Stage) {
-    let (one, other) = (stage.miss("a").await, stage.miss("a").await);
-    assert!(stage.refill(other, "first").await);
-    assert!(!stage.refill(one, "second").await);
-    assert_eq!(stage.get(&stage.owner, "a").await.as_deref(), Some("first"));
-}
-
-async fn begin_refill_drops_what_was_cached(stage: Stage) {
-    stage.put(&stage.owner, "a", "old").await;
-    let overtaken = stage.cache.begin_refill::<Profile>(&stage.owner, "a").await.unwrap();
-    assert_eq!(stage.get(&stage.owner, "a").await, None);
-    let refill = stage.cache.begin_refill::<Profile>(&stage.owner, "a").await.unwrap();
-    assert!(!stage.refill(overtaken, "older").await);
-    assert!(stage.refill(refill, "new").await);
-    assert_eq!(stage.get(&stage.owner, "a").await.as_deref(), Some("new"));
-}
-
-/// Readers pause between the database and the cache while sessions end: what a reader sees once an end has been
-/// answered is never older than that end.
-async fn no_old_value_is_revived_under_load(stage: Stage) {
-    let truth = Arc::new(AtomicU64::new(0));
-    let answered = Arc::new(AtomicU64::new(0));
-    let readers = (0..8_u64).map(|reader| {
-        let (cache, owner, truth, answered) = (stage.cache.clone(), stage.owner.clone(), Arc::clone(&truth), Arc::clone(&answered));
-        tokio::spawn(async move {
-            for turn in 0..200_u64 {
-                let before = answered.load(Ordering::SeqCst);
-                let seen = match cache.lookup::<Profile>(&owner, "u1").await.unwrap() {
-                    Lookup::Hit(hit) => hit.value.parse().unwrap(),
-                    Lookup::Miss(refill) => {
-                        let read = truth.load(Ordering::SeqCst);
-                        if (reader + turn) % 3 == 0 {
-                            tokio::time::sleep(Duration::from_micros(turn * 10)).await;
-                        }
-                        cache.refill(refill, &read.to_string(), FETCHED).await.unwrap();
-                        read
-                    }
-                };
-                assert!(seen >= before, "{seen} was read after {before} had ended");
-            }
-        })
-    });
-    let readers: Vec<_> = readers.collect();
-    for end in 1..=200 {
-        truth.store(end, Ordering::SeqCst);
-        stage.cache.sessions_ended(&[ended(&stage.owner, "u1")]).await.unwrap();
-        answered.store(end, Ordering::SeqCst);
-        tokio::task::yield_now().await;
-    }
-    for reader in readers {
-        reader.await.unwrap();
-    }
-    let left = stage.get(&stage.owner, "u1").await;
-    assert!(left.is_none() || left.as_deref() == Some("200"), "{left:?}");
-}
-
 async fn forgetting_what_expired_leaves_the_rest(stage: Stage) {
     let (cache, owner) = (&stage.cache, &stage.owner);
     cache.put::<Glimpse>(owner, &1, &"short".to_owned(), FETCHED).await.unwrap();
@@ -473,64 +367,7 @@ async fn forgetting_what_expired_leaves_the_rest(stage: Stage) {
     assert_eq!(stage.get(owner, "a").await.as_deref(), Some("long"));
     if let Cache::Sqlite(_) = cache {
         let key = key::value(owner, Glimpse::PURPOSE, &1);
-        stage.clock.advance(Duration::ZERO);
         assert_eq!(stage.raw(&key).await, None);
-    }
-}
-
-/// Every operation of an engine that is away says so, and none takes longer than its time.
-async fn every_operation_says_that_the_cache_is_away(cache: &Cache) {
-    let owner = new_owner("");
-    let begun = tokio::time::Instant::now();
-    let outcomes = [
-        cache.get::<Profile>(&owner, "a").await.map(drop),
-        cache.lookup::<Profile>(&owner, "a").await.map(drop),
-        cache.begin_refill::<Profile>(&owner, "a").await.map(drop),
-        cache.put::<Profile>(&owner, "a", &String::new(), FETCHED).await,
-        cache.remove::<Profile>(&owner, "a").await,
-        cache.take::<Profile>(&owner, "a").await.map(drop),
-        cache.increase(&owner, "a", Duration::from_secs(1)).await.map(drop),
-        cache.counter(&owner, "a").await.map(drop),
-        cache.reset(&owner, "a").await,
-        cache.sessions_ended(&[ended(&owner, "a")]).await,
-        cache.take_login_flag(&owner, &user("a")).await.map(drop),
-    ];
-    for outcome in outcomes {
-        assert!(matches!(outcome, Err(Error::CacheUnavailable(_))), "{outcome:?}");
-    }
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-}
-
-mod away {
-    use super::*;
-    use crate::test_redis::{Relay, Weather};
-
-    #[tokio::test]
-    async fn redis_that_is_down_or_silent() {
-        let relay = Relay::start().await;
-        let cache = Cache::redis(RedisConnection::open(&relay.url).unwrap());
-        let owner = new_owner("");
-        cache.put::<Profile>(&owner, "a", &"kept".to_owned(), FETCHED).await.unwrap();
-        for weather in [Weather::Down, Weather::Silent] {
-            relay.becomes(weather);
-            every_operation_says_that_the_cache_is_away(&cache).await;
-            relay.becomes(Weather::Fine);
-            let begun = tokio::time::Instant::now();
-            while cache.get::<Profile>(&owner, "a").await.is_err() {
-                assert!(begun.elapsed() < Duration::from_secs(3), "the connection did not come back");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            assert_eq!(cache.get::<Profile>(&owner, "a").await.unwrap().unwrap().value, "kept");
-        }
-    }
-
-    #[tokio::test]
-    async fn sqlite_that_is_closed() {
-        let stage = Stage::sqlite().await;
-        if let Cache::Sqlite(engine) = &stage.cache {
-            engine.close().await;
-        }
-        every_operation_says_that_the_cache_is_away(&stage.cache).await;
     }
 }
 

@@ -9,7 +9,8 @@ use bo_auth_store::admission::AddressGate;
 use futures_util::FutureExt;
 use http::{HeaderValue, Method, StatusCode, header};
 use poem::error::{MethodNotAllowedError, NotFoundError};
-use poem::{Endpoint, Error, IntoResponse, Middleware, Request, Response, Result};
+use poem::{Endpoint, Error, IntoResponse, Middleware, PathPattern, Request, Response, Result};
+use poem_openapi::OperationId;
 
 use crate::api::{Answerer, Unseen};
 use crate::fault::{Fault, FaultKind};
@@ -84,7 +85,15 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
         if error.is::<MethodNotAllowedError>() {
             return Ok(self.refuse_method(&unseen, &path).await);
         }
-        Ok(self.answerer.refuse_unseen(&unseen, &fault_of(&error)).await)
+        let mut response = self.answerer.refuse_unseen(&unseen, &fault_of(&error)).await;
+        // What the metrics and the log call the request by.
+        if let Some(operation) = error.data::<OperationId>() {
+            response.set_data(*operation);
+        }
+        if let Some(pattern) = error.data::<PathPattern>() {
+            response.set_data(pattern.clone());
+        }
+        Ok(response)
     }
 }
 

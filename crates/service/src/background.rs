@@ -16,10 +16,10 @@ const OUTBOX_AGE: Duration = Duration::from_secs(5);
 const CLEAN_UP_ROWS: i64 = 1_000;
 
 /// How long an ended session's row is kept.
-const ENDED_SESSION_RETENTION: Duration = Duration::from_secs(30 * 86_400);
+const ENDED_SESSION_RETENTION: Duration = Duration::from_hours(30 * 24);
 
 /// How long the audit trail is kept.
-const AUDIT_RETENTION: Duration = Duration::from_secs(400 * 86_400);
+const AUDIT_RETENTION: Duration = Duration::from_hours(400 * 24);
 
 /// The running tasks.
 pub struct Background {

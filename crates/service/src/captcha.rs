@@ -18,7 +18,7 @@ pub(crate) struct CachedCaptcha;
 
 impl Cached for CachedCaptcha {
     const PURPOSE: &'static str = "captcha";
-    const LIFETIME: Duration = Duration::from_secs(300);
+    const LIFETIME: Duration = Duration::from_mins(5);
     type Id = str;
     type Value = CaptchaAnswer;
 }
@@ -28,7 +28,7 @@ impl Cached for CachedCaptcha {
 pub struct CaptchaAnswer(pub String);
 
 /// How long failures are remembered.
-const FAILURE_MEMORY: Duration = Duration::from_secs(900);
+const FAILURE_MEMORY: Duration = Duration::from_mins(15);
 
 /// Failures of one address, over all accounts, count a quarter: many people may share an address.
 const ADDRESS_ALLOWANCE: u64 = 4;

@@ -14,7 +14,7 @@ use crate::tenant::System;
 use crate::{Call, Error, Service};
 
 /// How long past its own expiry an access token is still counted as possibly alive: clocks of nodes may differ.
-const CLOCK_ALLOWANCE: Duration = Duration::from_secs(60);
+const CLOCK_ALLOWANCE: Duration = Duration::from_mins(1);
 
 /// How many outbox rows are read at a time.
 const OUTBOX_PAGE: i64 = 500;
@@ -57,7 +57,7 @@ impl Call<'_> {
             reason,
             actor,
             at: self.now,
-            keep_until: service.keep_until(&self.system, self.now),
+            keep_until: keep_until(&self.system, self.now),
             event_id: time_ordered_id(self.now, &*service.random),
             trace,
         };
@@ -70,12 +70,12 @@ async fn carry_out<T: Send + 'static>(work: impl Future<Output = Result<T, Error
     tokio::spawn(work).await.map_err(|error| Error::Internal(Box::new(error)))?
 }
 
-impl Service {
-    /// Until when an access token that was made by `now` could still be alive.
-    pub(crate) fn keep_until(&self, system: &System, now: Timestamp) -> Timestamp {
-        now.plus(Duration::from_secs(u64::from(system.settings.access_token_seconds)) + CLOCK_ALLOWANCE)
-    }
+/// Until when an access token of the system that was made by `now` could still be alive.
+pub(crate) fn keep_until(system: &System, now: Timestamp) -> Timestamp {
+    now.plus(Duration::from_secs(u64::from(system.settings.access_token_seconds)) + CLOCK_ALLOWANCE)
+}
 
+impl Service {
     /// Ends one session: the commit first, then the announcement; both are done when this returns. They are carried out
     /// to the end even where the caller has gone away in between.
     pub(crate) async fn end_session(self: &Arc<Self>, ending: Ending) -> Result<OneEnded, Error> {

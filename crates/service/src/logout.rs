@@ -10,6 +10,7 @@ use bo_auth_core::token::refresh::RefreshProof;
 use bo_auth_store::record::{Actor, RequestTrace, UserEnding};
 
 use crate::call::{PluginRule, RequestFacts, Shaping};
+use crate::ending::{OneEnded, keep_until};
 use crate::{Call, Error, Service};
 
 /// What a logout did.
@@ -93,7 +94,7 @@ impl Call<'_> {
             reason: EndReason::LoggedOut,
             actor: Actor::User,
             at: self.now,
-            keep_until: self.service.keep_until(&self.system, self.now),
+            keep_until: keep_until(&self.system, self.now),
             trace,
         };
         let sessions = self.service.end_user_sessions(ending).await?.len();
@@ -108,14 +109,14 @@ impl Call<'_> {
         let outcome = self.end_one(access.session_id(), EndReason::LoggedOut, Actor::User, trace).await?;
         let scope = LogoutScope::Local;
         Ok(match outcome {
-            crate::ending::OneEnded::Now(ended) => {
+            OneEnded::Now(ended) => {
                 Receipt { scope, sessions: 1, already_ended: false, effective_at: ended.ended_at, reason: ended.reason }
             }
-            crate::ending::OneEnded::Before(Some(ended)) => {
+            OneEnded::Before(Some(ended)) => {
                 Receipt { scope, sessions: 0, already_ended: true, effective_at: ended.ended_at, reason: ended.reason }
             }
             // The row went with retention: it ended before its access token was made useless by time.
-            crate::ending::OneEnded::Before(None) => {
+            OneEnded::Before(None) => {
                 Receipt { scope, sessions: 0, already_ended: true, effective_at: access.expires_at(), reason: EndReason::Expired }
             }
         })

@@ -32,12 +32,12 @@ impl PasswordDesk {
 
     /// Whether the password is the hash's; the same work is done where there is no hash.
     pub(crate) async fn verify(&self, password: Vec<u8>, hash: Option<String>) -> Result<bool, Error> {
-        self.run(move |hasher| match hash {
-            Some(hash) => hasher.verify(&password, &hash),
-            None => {
-                hasher.verify_nothing(&password);
-                false
+        self.run(move |hasher| {
+            if let Some(hash) = hash {
+                return hasher.verify(&password, &hash);
             }
+            hasher.verify_nothing(&password);
+            false
         })
         .await
     }

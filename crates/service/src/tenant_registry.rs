@@ -20,7 +20,7 @@ pub(crate) struct CachedTenant;
 
 impl Cached for CachedTenant {
     const PURPOSE: &'static str = "tenant";
-    const LIFETIME: Duration = Duration::from_secs(600);
+    const LIFETIME: Duration = Duration::from_mins(10);
     type Id = str;
     type Value = TenantRecord;
 }

@@ -14,7 +14,7 @@ pub(crate) struct CachedUser;
 
 impl Cached for CachedUser {
     const PURPOSE: &'static str = USER_PURPOSE;
-    const LIFETIME: Duration = Duration::from_secs(600);
+    const LIFETIME: Duration = Duration::from_mins(10);
     type Id = str;
     type Value = UserRecord;
 }

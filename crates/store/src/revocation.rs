@@ -22,7 +22,7 @@ const PAGE: i64 = 5_000;
 
 /// How far a reload looks back behind the newest end it knows: an end is written with the instant at which its request
 /// began, and committed a little later.
-const OVERLAP: Duration = Duration::from_secs(120);
+const OVERLAP: Duration = Duration::from_mins(2);
 
 /// A tenant's session: the tenant as a hash, so that an entry has a fixed size.
 type Key = (u64, SessionId);

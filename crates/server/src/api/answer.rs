@@ -104,7 +104,7 @@ impl Answerer {
     ) -> Reply<T> {
         let refused = match result {
             Ok(success) => return Reply(self.write(exchange, &shaping, route, StatusCode::OK, &success).await, PhantomData),
-            Err(error) => self.fault_of(exchange, &error, route),
+            Err(error) => fault_of(exchange, &error, route),
         };
         self.shape_early(exchange, &mut shaping);
         Reply(self.refuse(exchange, &shaping, route, &refused).await, PhantomData)
@@ -124,7 +124,7 @@ impl Answerer {
                 response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
                 return PictureReply(response);
             }
-            Err(error) => self.fault_of(exchange, &error, route),
+            Err(error) => fault_of(exchange, &error, route),
         };
         self.shape_early(exchange, &mut shaping);
         PictureReply(self.refuse(exchange, &shaping, route, &refused).await)
@@ -145,19 +145,6 @@ impl Answerer {
         };
         let response = self.shape(&shaping, status_of(&shaping, fault.kind), &body, || context).await;
         finish_refusal(response, fault)
-    }
-
-    /// A body that could not be read has a code of its own; where something failed that must not fail, it is logged here
-    /// and nowhere else.
-    fn fault_of(&self, exchange: &Exchange<'_>, error: &Error, route: &'static str) -> Fault {
-        if let Some(body_fault) = exchange.body_fault() {
-            return Fault::of(body_fault.kind());
-        }
-        let fault = Fault::from(error);
-        if fault.kind.status >= 500 {
-            tracing::error!(route, code = fault.kind.error_code, error = %Causes(error), "a request failed");
-        }
-        fault
     }
 
     /// Before the tenant was known, a built-in shapes the answer all the same.
@@ -236,6 +223,19 @@ impl Answerer {
         }
         (written, outcome.failure.map(|failure| failure.code.as_str()))
     }
+}
+
+/// A body that could not be read has a code of its own; where something failed that must not fail, it is logged here
+/// and nowhere else.
+fn fault_of(exchange: &Exchange<'_>, error: &Error, route: &'static str) -> Fault {
+    if let Some(body_fault) = exchange.body_fault() {
+        return Fault::of(body_fault.kind());
+    }
+    let fault = Fault::from(error);
+    if fault.kind.status >= 500 {
+        tracing::error!(route, code = fault.kind.error_code, error = %Causes(error), "a request failed");
+    }
+    fault
 }
 
 /// What is known of a request that no handler has seen.

@@ -139,7 +139,7 @@ impl V3 {
     /// Sign out another device
     ///
     /// Ends one of the signed-in user's own sessions. One that has ended already is answered with success.
-    #[oai(path = "/auth/session/:session_id", method = "delete", operation_id = "endSession")]
+    #[oai(path = "/auth/session/:sessionId", method = "delete", operation_id = "endSession")]
     async fn end_session(&self, request: &Request, #[oai(name = "sessionId")] session_id: Path<String>) -> Reply<EndSessionReply> {
         let mut shaping = Shaping::default();
         let body = body::ReadBody::none();
@@ -156,7 +156,7 @@ impl V3 {
     ///
     /// Draws the captcha that a login needs after repeated failures, for a GUID of the caller's choice. It is valid for
     /// five minutes and for one login.
-    #[oai(path = "/verify/code/:verify_guid", method = "get", operation_id = "drawCaptcha")]
+    #[oai(path = "/verify/code/:verifyGuid", method = "get", operation_id = "drawCaptcha")]
     async fn draw_captcha(&self, request: &Request, #[oai(name = "verifyGuid")] verify_guid: Path<String>) -> PictureReply {
         let mut shaping = Shaping::default();
         let body = body::ReadBody::none();

@@ -1,5 +1,7 @@
 //! What each operation answers when it succeeds, member by member: written as it stands, and described so in the document.
 
+#![expect(clippy::struct_field_names, reason = "the members' names are the contract's")]
+
 use bo_auth_core::session::LogoutScope;
 use bo_auth_service::TokenPair;
 use bo_auth_service::current_user::CurrentUser;

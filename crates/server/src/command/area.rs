@@ -33,7 +33,7 @@ pub(crate) struct Import {
 }
 
 impl Area {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Import(command) => command.run(output).await,
         }
@@ -41,7 +41,7 @@ impl Area {
 }
 
 impl Import {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let file = File::open(&self.file).map_err(|error| Failure(format!("{}: {error}", self.file.display())))?;
         let areas = read_areas(BufReader::new(file)).map_err(|error| Failure(format!("{}: {error}", self.file.display())))?;
         let stores = OperatorStores::open(self.stores).await?;

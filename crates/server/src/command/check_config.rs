@@ -14,7 +14,7 @@ pub(crate) struct CheckConfig {
 }
 
 impl CheckConfig {
-    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let configuration = self.options.validate()?;
         let database = match &configuration.store.database {
             DatabaseChoice::Postgres(_) => "postgres".to_owned(),

@@ -50,7 +50,7 @@ impl Finding {
 }
 
 impl Doctor {
-    pub(crate) async fn run(self, output: &Output) -> ExitCode {
+    pub(crate) async fn run(self, output: Output) -> ExitCode {
         let findings = match self.stores.validate() {
             Ok(configuration) => examine(&configuration).await,
             Err(error) => vec![Finding::bad("configuration", error.to_string(), "mend the options named")],

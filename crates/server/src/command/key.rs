@@ -67,7 +67,7 @@ pub(crate) struct Rotate {
 }
 
 impl Key {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::List(command) => command.run(output).await,
             Self::Rotate(command) => command.run(output).await,
@@ -76,7 +76,7 @@ impl Key {
 }
 
 impl List {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let (keys, uses) = stores.operator.list_keys(&self.owner).await?;
         let uses_of = |key_id| {
@@ -114,7 +114,7 @@ impl List {
 }
 
 impl Rotate {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let (replacement, usual_days) = match self.purpose {
             Purpose::Stamp => (Replacement::Stamp(self.des_key.as_deref()), 30),

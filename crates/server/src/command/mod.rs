@@ -36,7 +36,6 @@ pub struct CommandLine {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "parsed once, at start")]
 enum Command {
     /// Start the server.
     Serve(serve::Serve),
@@ -73,17 +72,17 @@ impl CommandLine {
     pub async fn run(self) -> ExitCode {
         let output = Output::new(self.json);
         let result = match self.command {
-            Command::Serve(command) => command.run(&output).await,
-            Command::Tenant(command) => command.run(&output).await,
-            Command::System(command) => command.run(&output).await,
-            Command::User(command) => command.run(&output).await,
-            Command::Area(command) => command.run(&output).await,
-            Command::Session(command) => command.run(&output).await,
-            Command::Key(command) => command.run(&output).await,
-            Command::Stamp(command) => command.run(&output).await,
-            Command::Openapi(command) => command.run(&output),
-            Command::Doctor(command) => return command.run(&output).await,
-            Command::CheckConfig(command) => command.run(&output),
+            Command::Serve(command) => command.run(output).await,
+            Command::Tenant(command) => command.run(output).await,
+            Command::System(command) => command.run(output).await,
+            Command::User(command) => command.run(output).await,
+            Command::Area(command) => command.run(output).await,
+            Command::Session(command) => command.run(output).await,
+            Command::Key(command) => command.run(output).await,
+            Command::Stamp(command) => command.run(output).await,
+            Command::Openapi(command) => command.run(output),
+            Command::Doctor(command) => return command.run(output).await,
+            Command::CheckConfig(command) => command.run(output),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

@@ -16,7 +16,7 @@ pub(crate) struct Openapi {
 }
 
 impl Openapi {
-    pub(crate) fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failure> {
         let documents = documents();
         let Some(directory) = self.write else {
             let value: serde_json::Value = serde_json::from_str(documents.json())?;

@@ -22,7 +22,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let configuration = self.options.validate()?;
         let _log = logging::start(&self.log.log_level, self.log.log_format)?;
         // Before anything is answered, so that a signal at any moment ends the server in good order.

@@ -56,7 +56,7 @@ pub(crate) struct End {
 }
 
 impl Session {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::List(command) => command.run(output).await,
             Self::End(command) => command.run(output).await,
@@ -65,7 +65,7 @@ impl Session {
 }
 
 impl List {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let limit = i64::from(self.limit);
         let sessions = stores.operator.list_sessions(&self.owner, self.account.as_deref(), !self.ended, self.before, limit).await?;
@@ -88,7 +88,7 @@ impl List {
 }
 
 impl End {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let (change, ended) = match (self.session, &self.account) {
             (Some(session_id), _) => {

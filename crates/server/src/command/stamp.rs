@@ -51,7 +51,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores.clone()).await?;
         let tenant = stores.operator.get_tenant(&self.owner).await?;
         let value = match &self.sign {

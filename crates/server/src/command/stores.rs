@@ -29,7 +29,7 @@ impl OperatorStores {
     }
 
     /// Tells the server that runs on this data directory what has changed, and waits until it has taken effect there.
-    pub(crate) async fn tell(&self, changes: &[Change], output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn tell(&self, changes: &[Change], output: Output) -> Result<(), Failure> {
         match tell(&self.data, changes).await {
             Ok(Told::Done) => Ok(()),
             Ok(Told::NobodyThere) => {

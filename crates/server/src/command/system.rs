@@ -101,7 +101,7 @@ pub(crate) struct Set {
 }
 
 impl System {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Add(command) => command.run(output).await,
             Self::List(command) => command.run(output).await,
@@ -111,7 +111,7 @@ impl System {
 }
 
 impl Add {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let name = self.name.unwrap_or_else(|| self.sys.to_string());
         let settings = self.settings.into_iter().map(Setting::into_member).collect();
@@ -122,7 +122,7 @@ impl Add {
 }
 
 impl List {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let tenant = stores.operator.get_tenant(&self.owner).await?;
         let is_default = |sys_id: &SystemId| *sys_id == tenant.default_sys_id;
@@ -152,7 +152,7 @@ impl List {
 }
 
 impl Set {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let change = SystemChange {
             name: self.name,

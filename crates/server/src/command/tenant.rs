@@ -74,7 +74,7 @@ pub(crate) struct Disable {
 }
 
 impl Tenant {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Add(command) => command.run(output).await,
             Self::List(command) => command.run(output).await,
@@ -84,7 +84,7 @@ impl Tenant {
 }
 
 impl Add {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let new = NewTenant {
             name: self.name.unwrap_or_else(|| self.owner.to_string()),
@@ -105,7 +105,7 @@ impl Add {
 }
 
 impl List {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let tenants = stores.operator.list_tenants(self.after.as_ref(), i64::from(self.limit)).await?;
         let result: Vec<Value> = tenants
@@ -122,7 +122,7 @@ impl List {
 }
 
 impl Disable {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let change = stores.operator.set_tenant_disabled(&self.owner, !self.undo).await?;
         stores.tell(&[change], output).await?;

@@ -98,7 +98,7 @@ pub(crate) struct SetPassword {
 }
 
 impl User {
-    pub(crate) async fn run(self, output: &Output) -> Result<(), Failure> {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
             Self::Add(command) => command.run(output).await,
             Self::List(command) => command.run(output).await,
@@ -109,7 +109,7 @@ impl User {
 }
 
 impl Add {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let (password, made) = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
         let new = NewUser {
@@ -130,7 +130,7 @@ impl Add {
 }
 
 impl List {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let users = stores.operator.list_users(&self.owner, self.after.as_deref(), i64::from(self.limit)).await?;
         let result: Vec<Value> = users
@@ -147,7 +147,7 @@ impl List {
 }
 
 impl Disable {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let (change, ended) = stores.operator.set_user_disabled(&self.owner, &self.account, !self.undo).await?;
         stores.tell(&[change], output).await?;
@@ -158,7 +158,7 @@ impl Disable {
 }
 
 impl SetPassword {
-    async fn run(self, output: &Output) -> Result<(), Failure> {
+    async fn run(self, output: Output) -> Result<(), Failure> {
         let (password, made) = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
         let (change, ended) = stores.operator.set_password(&self.owner, &self.account, &password).await?;

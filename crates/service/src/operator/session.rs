@@ -20,12 +20,11 @@ impl Operator {
         before: Option<SessionId>,
         limit: i64,
     ) -> Result<Vec<SessionRecord>, Error> {
-        let user_id = match account {
-            Some(account) => Some(self.get_user(owner_id, account).await?.user_id),
-            None => {
-                self.get_tenant(owner_id).await?;
-                None
-            }
+        let user_id = if let Some(account) = account {
+            Some(self.get_user(owner_id, account).await?.user_id)
+        } else {
+            self.get_tenant(owner_id).await?;
+            None
         };
         Ok(self.db.list_sessions(owner_id, user_id.as_ref(), live_only, before, limit).await?)
     }

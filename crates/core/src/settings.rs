@@ -75,7 +75,7 @@ pub struct SystemSettings {
     pub default_plugin: Option<String>,
     /// Origins that browsers may call from: exact, no wildcard.
     pub allowed_origins: Vec<String>,
-    /// Failed logins of one account from one address after which a captcha is asked for.
+    /// Failed logins of one account after which a captcha is asked for; four times as many for one address.
     pub captcha_after_failures: u32,
     /// Requests per minute from one address.
     pub address_requests_per_minute: u32,

@@ -107,3 +107,31 @@ async fn a_statement_that_takes_too_long_is_an_outage() {
     db.close().await;
     schema.remove().await;
 }
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_an_outage_and_its_connection_is_given_up() {
+    let schema = Schema::new().await;
+    let other = schema.open().await;
+    let db = Db::connect_postgres(&schema.url(), 1).await.unwrap();
+    db.insert_tenant(&tenant_record("demo"), later(0)).await.unwrap();
+    let (Db::Postgres(pool), Db::Postgres(holding)) = (&db, &other) else { panic!("a schema is Postgres") };
+    let mut transaction = holding.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM bo_project FOR UPDATE").execute(&mut *transaction).await.unwrap();
+    let process = async || -> i32 { sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(pool).await.unwrap() };
+    let before = process().await;
+    while pool.num_idle() == 0 {
+        tokio::task::yield_now().await;
+    }
+
+    // Time stands still but for the timeouts: the server's own limit, which is shorter, is not reached.
+    tokio::time::pause();
+    let error = db.set_tenant_disabled(&owner("demo"), true, later(1)).await.unwrap_err();
+    tokio::time::resume();
+    assert!(matches!(&error, Error::DatabaseUnavailable(sqlx::Error::Io(_))), "{error:?}");
+    transaction.rollback().await.unwrap();
+    assert_ne!(process().await, before, "nobody waits for what the silent one may still say");
+    db.set_tenant_disabled(&owner("demo"), false, later(2)).await.unwrap();
+    db.close().await;
+    other.close().await;
+    schema.remove().await;
+}

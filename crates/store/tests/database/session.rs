@@ -94,8 +94,8 @@ async fn a_rotation_moves_to_the_next_generation_and_prolongs() {
                 session_id,
                 generation,
                 at,
-                at.plus(Duration::from_secs(3_600)),
-                at.plus(Duration::from_secs(600)),
+                at.plus(Duration::from_hours(1)),
+                at.plus(Duration::from_mins(10)),
             )
             .await
             .unwrap()

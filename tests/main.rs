@@ -1,1 +1,9 @@
-//! The integration tests: the real server over real stores, called as clients call it.
+//! The integration tests: the real server over real stores, called as clients call it. Each file is one subject; a test in
+//! `each_backend!` runs on SQLite with its cache in the database, on SQLite with its cache in memory, and on Postgres with
+//! Redis. Without `DATABASE_URL` and `REDIS_URL` they fail: a test that was left out says nothing.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failure is what a test reports")]
+
+#[macro_use]
+mod support;
+
+mod logout;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bo_auth_core::password::PasswordCost;
-use bo_auth_core::random::SystemRandom;
+use bo_auth_core::random::{Random, SystemRandom};
 use bo_auth_core::time::Clock;
 use bo_auth_plugin::Plugins;
 use bo_auth_service::Service;
@@ -131,10 +131,13 @@ async fn start_service(
     let redis = open_redis(stores)?;
     let cache = open_cache(stores, &db, redis.as_ref(), Arc::clone(&clock))?;
     let admission = redis.clone().map_or_else(Admission::local, Admission::shared);
-    let (revocations, tenant_lifetime) = if stores.single_node {
-        (Revocations::alone(), TENANT_LIFETIME_ALONE)
-    } else {
-        (Revocations::among_many(db.clone()), TENANT_LIFETIME_AMONG_MANY)
+    let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
+    let (revocations, tenant_lifetime) = match (&redis, open_redis(stores)?) {
+        (Some(redis), Some(listening)) if !stores.single_node => {
+            let joined = Revocations::among_many(db.clone(), redis.clone(), listening, Arc::clone(&clock), Arc::clone(&random)).await;
+            (joined.map_err(OpenError::from)?, TENANT_LIFETIME_AMONG_MANY)
+        }
+        _ => (Revocations::alone(), TENANT_LIFETIME_ALONE),
     };
     let parts = Parts {
         db,
@@ -148,7 +151,7 @@ async fn start_service(
         password_lanes: configuration.password_concurrency,
         tenant_lifetime,
         clock,
-        random: Arc::new(SystemRandom::default()),
+        random,
     };
     Ok((Service::start(parts).await?, redis))
 }

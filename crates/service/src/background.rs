@@ -51,11 +51,21 @@ impl Background {
         let mut tasks = JoinSet::new();
         let every = |millis| Turns::new(Duration::from_millis(millis), stopped.clone(), Arc::clone(service));
         repeat!(tasks, every(200), "saving nonces", |service| flush_nonces(service).await);
-        repeat!(tasks, every(1_000), "sweeping the outbox", |service| service.announce_pending(OUTBOX_AGE).await.map(|_| ()));
+        repeat!(tasks, every(1_000), "sweeping the outbox", |service| service
+            .announce_pending(service.clock.now().minus(OUTBOX_AGE))
+            .await
+            .map(|_| ()));
         repeat!(tasks, every(5_000), "saving stamp uses", |service| save_stamp_uses(service).await);
         repeat!(tasks, every(5_000), "reading origins", |service| service.tenants.reload_origins(&service.db).await);
         repeat!(tasks, every(60_000), "forgetting", |service| forget_expired(service).await);
         repeat!(tasks, every(60_000), "cleaning up", |service| clean_up(service).await);
+        let (following, mut told) = (Arc::clone(service), stopped);
+        tasks.spawn(async move {
+            tokio::select! {
+                () = following.revocations.keep_up() => {}
+                _ = told.changed() => {}
+            }
+        });
         Self { stop, tasks, service: Arc::clone(service) }
     }
 
@@ -66,6 +76,7 @@ impl Background {
         while self.tasks.join_next().await.is_some() {}
         let service = &self.service;
         service.endings.drain().await;
+        service.revocations.leave().await;
         for (what, result) in [
             ("nonces", flush_nonces(service).await),
             ("stamp uses", save_stamp_uses(service).await),

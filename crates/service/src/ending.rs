@@ -16,8 +16,9 @@ use crate::{Call, Error, Service};
 /// How long past its own expiry an access token is still counted as possibly alive: clocks of nodes may differ.
 const CLOCK_ALLOWANCE: Duration = Duration::from_mins(1);
 
-/// How many outbox rows are read at a time.
+/// How many outbox rows are read at a time, and how often at most.
 const OUTBOX_PAGE: i64 = 500;
+const OUTBOX_PAGES: usize = 100;
 
 /// Events that have been announced and whose outbox rows may go.
 #[derive(Default)]
@@ -136,17 +137,19 @@ impl Service {
         Ok(())
     }
 
-    /// Announces what the outbox still holds from before `age` ago: work that a crash or an outage interrupted.
+    /// Announces what the outbox holds from before `before`: work that a crash or an outage interrupted, or that another
+    /// call has committed and not announced yet.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where a store does not answer; what was not announced stays in the outbox.
-    pub async fn announce_pending(&self, age: Duration) -> Result<usize, Error> {
+    pub async fn announce_pending(&self, before: Timestamp) -> Result<usize, Error> {
         self.remove_announced().await?;
         let mut total = 0;
-        loop {
-            let pending = self.db.pending_events(OUTBOX_PAGE, self.clock.now().minus(age)).await?;
+        // Bounded, since others go on ending sessions; the oldest come first.
+        for _ in 0..OUTBOX_PAGES {
+            let pending = self.db.pending_events(OUTBOX_PAGE, before).await?;
             if pending.is_empty() {
-                return Ok(total);
+                break;
             }
             self.revocations.announce(&pending).await?;
             self.cache.sessions_ended(&pending).await?;
@@ -154,6 +157,7 @@ impl Service {
             self.announced.add(pending.iter().map(|session| session.event_id));
             self.remove_announced().await?;
         }
+        Ok(total)
     }
 
     /// Removes the outbox rows of what has been announced.

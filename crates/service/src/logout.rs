@@ -95,10 +95,18 @@ impl Call<'_> {
             actor: Actor::User,
             at: self.now,
             keep_until: keep_until(&self.system, self.now),
-            trace,
+            trace: trace.clone(),
         };
         let sessions = self.service.end_user_sessions(ending).await?.len();
+        if sessions == 0 {
+            // Somebody else's call may have ended them and not told everyone yet; this answer must be true as well.
+            self.service.announce_pending(Timestamp(i64::MAX)).await?;
+        }
         let own = self.service.db.find_session(&self.tenant.owner_id, session_id).await?.and_then(|session| session.ended);
+        if own.is_none() && scope == LogoutScope::All {
+            // It had run out without anybody noticing, and so spoke for no other session.
+            return Ok(Receipt { scope, ..self.end_local(access, trace).await? });
+        }
         // `others` leaves the caller's own session alive; `all` has ended it just now, unless it was over before.
         let already_ended = own.is_some() && (scope == LogoutScope::Others || sessions == 0);
         let (effective_at, reason) = own.filter(|_| already_ended).unwrap_or((self.now, EndReason::LoggedOut));

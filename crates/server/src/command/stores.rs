@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bo_auth_core::password::{PasswordCost, PasswordHasher};
-use bo_auth_core::random::SystemRandom;
+use bo_auth_core::random::{Random, SystemRandom};
 use bo_auth_core::time::{Clock, SystemClock};
 use bo_auth_service::operator::{Change, Operator};
+use bo_auth_store::revocation::Revocations;
 
 use super::Failure;
 use super::output::Output;
@@ -57,6 +58,13 @@ pub(super) async fn open_operator(configuration: &StoreConfiguration, cost: Pass
         CacheChoice::Local => None,
         CacheChoice::Redis(_) | CacheChoice::Sqlite => Some(open_cache(configuration, &db, redis.as_ref(), Arc::clone(&clock))?),
     };
+    let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
+    let revocations = match redis {
+        Some(redis) if !configuration.single_node => {
+            Some(Revocations::among_many(db.clone(), redis.clone(), redis, Arc::clone(&clock), Arc::clone(&random)).await?)
+        }
+        _ => None,
+    };
     let hasher = PasswordHasher::new(cost)?;
-    Ok(Operator { db, cache, master_key, hasher, clock, random: Arc::new(SystemRandom::default()) })
+    Ok(Operator { db, cache, revocations, master_key, hasher, clock, random })
 }

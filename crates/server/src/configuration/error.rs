@@ -63,7 +63,7 @@ pub enum ConfigurationError {
     )]
     DatabaseKind,
     /// A Redis address of a kind we do not know.
-    #[error("--redis-url must begin with redis://, rediss://, redis+unix:// or unix://")]
+    #[error("--redis-url must begin with redis://, redis+unix:// or unix://")]
     RedisKind,
     /// A size out of its bounds.
     #[error("{option} is {value}: give {least} to {most}")]

@@ -154,7 +154,7 @@ impl StoreOptions {
             (Some(CacheKind::Local), _) | (None, None) => Ok(CacheChoice::Local),
             (Some(CacheKind::Redis), None) => Err(ConfigurationError::RedisUnknown),
             (Some(CacheKind::Redis) | None, Some(url)) => {
-                let is_known = |text: &str| has_scheme(text.trim(), &["redis", "rediss", "redis+unix", "unix"]);
+                let is_known = |text: &str| has_scheme(text.trim(), &["redis", "redis+unix", "unix"]);
                 if url.expose().split(',').all(is_known) { Ok(CacheChoice::Redis(url)) } else { Err(ConfigurationError::RedisKind) }
             }
         }

@@ -9,6 +9,7 @@ pub mod tenant;
 pub mod user;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::password::PasswordHasher;
@@ -16,6 +17,7 @@ use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_store::record::{EndedSession, TenantRecord};
+use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,8 @@ pub struct Operator {
     pub db: Db,
     /// The cache that running servers read; `None` where it lives in their memory.
     pub cache: Option<Cache>,
+    /// How running servers hear of ended sessions, where there may be several.
+    pub revocations: Option<Revocations>,
     /// Opens and seals stored secrets.
     pub master_key: MasterKey,
     /// Hashes new passwords.
@@ -38,6 +42,9 @@ pub struct Operator {
     /// Random bytes.
     pub random: Arc<dyn Random>,
 }
+
+/// How far ahead of ours the clock may be of whoever wrote an event.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
 
 /// What running servers must hear of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +70,12 @@ impl Operator {
         found.ok_or_else(|| Error::Refused(format!("there is no tenant `{owner_id}`; `bo-auth tenant list` shows those there are")))
     }
 
-    /// Takes what has changed out of the shared cache. Servers that keep it in memory hear of it by other ways.
-    pub(crate) async fn uncache(&self, change: &Change, ended: &[EndedSession]) -> Result<(), Error> {
+    /// Tells the other nodes, and takes what has changed out of the shared cache. A single server that keeps it in memory
+    /// hears of it by the control socket.
+    pub(crate) async fn publish(&self, change: &Change, ended: &[EndedSession]) -> Result<(), Error> {
+        if let Some(revocations) = &self.revocations {
+            revocations.announce(ended).await?;
+        }
         if let Some(cache) = &self.cache {
             cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
             if let Some(user_id) = &change.user_id {
@@ -89,7 +100,7 @@ impl Service {
                 self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
             }
         }
-        self.announce_pending(std::time::Duration::ZERO).await?;
+        self.announce_pending(self.clock.now().plus(CLOCK_DIFFERENCE)).await?;
         self.tenants.reload_origins(&self.db).await
     }
 }

@@ -88,7 +88,7 @@ impl Operator {
 
     pub(crate) async fn tenant_changed(&self, owner_id: &OwnerId) -> Result<Change, Error> {
         let change = Change { owner_id: owner_id.clone(), user_id: None };
-        self.uncache(&change, &[]).await?;
+        self.publish(&change, &[]).await?;
         Ok(change)
     }
 

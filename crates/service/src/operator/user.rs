@@ -123,7 +123,7 @@ impl Operator {
         ended: Vec<EndedSession>,
     ) -> Result<(Change, Vec<EndedSession>), Error> {
         let change = Change { owner_id: owner_id.clone(), user_id: Some(user_id) };
-        self.uncache(&change, &ended).await?;
+        self.publish(&change, &ended).await?;
         Ok((change, ended))
     }
 

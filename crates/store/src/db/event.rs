@@ -15,6 +15,8 @@ use crate::record::{Actor, EndedSession, RequestTrace};
 pub(super) const SESSION_STARTED: &str = "session.started";
 /// The kind of a session's end.
 pub(super) const SESSION_ENDED: &str = "session.ended";
+/// The same in the outbox, where the other nodes could not be told by way of Redis and must find it there.
+pub(super) const SESSION_ENDED_UNTOLD: &str = "session.ended.untold";
 /// The kind of a user's being disabled.
 pub(super) const USER_DISABLED: &str = "user.disabled";
 /// The kind of a new password.

@@ -8,6 +8,7 @@ mod area;
 mod audit;
 mod bounds;
 mod connect;
+mod deployment;
 mod ending;
 mod event;
 mod key;

@@ -5,7 +5,7 @@ use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 use sqlx::types::Json;
 
-use super::event::SESSION_ENDED;
+use super::event::{SESSION_ENDED, SESSION_ENDED_UNTOLD};
 use super::{Db, bounded, on};
 use crate::Error;
 use crate::record::EndedSession;
@@ -23,11 +23,40 @@ impl Db {
     /// Up to `limit` ended sessions from before `created_before` that nobody has said to be told, the oldest first.
     pub async fn pending_events(&self, limit: i64, created_before: Timestamp) -> Result<Vec<EndedSession>, Error> {
         let payloads: Vec<Json<EndedSession>> = on!(self, read, |connection| sqlx::query_scalar(
-            "SELECT payload FROM bo_outbox WHERE created_at < $1 AND kind = $2 ORDER BY created_at, event_id LIMIT $3",
+            "SELECT payload FROM bo_outbox WHERE created_at < $1 AND kind IN ($2, $3) ORDER BY created_at, event_id LIMIT $4",
         )
         .bind(created_before.0)
         .bind(SESSION_ENDED)
+        .bind(SESSION_ENDED_UNTOLD)
         .bind(limit)
+        .fetch_all(connection))?;
+        Ok(payloads.into_iter().map(|payload| payload.0).collect())
+    }
+
+    /// Marks events that could not be told by way of Redis, so that the other nodes find them here.
+    pub async fn mark_untold(&self, event_ids: &[i64]) -> Result<(), Error> {
+        match self {
+            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query("UPDATE bo_outbox SET kind = $2 WHERE event_id = ANY($1)")
+                .bind(event_ids)
+                .bind(SESSION_ENDED_UNTOLD)
+                .execute(connection)
+                .map_ok(|_| ())),
+            Self::Sqlite { write, .. } => bounded!(write, |connection| sqlx::query(
+                "UPDATE bo_outbox SET kind = $2 WHERE event_id IN (SELECT value FROM json_each($1))"
+            )
+            .bind(Json(event_ids))
+            .bind(SESSION_ENDED_UNTOLD)
+            .execute(connection)
+            .map_ok(|_| ())),
+        }
+    }
+
+    /// Every ended session that could not be told by way of Redis and has not been since.
+    pub async fn untold_events(&self) -> Result<Vec<EndedSession>, Error> {
+        let payloads: Vec<Json<EndedSession>> = on!(self, read, |connection| sqlx::query_scalar(
+            // The kind stands in the text, so that the planner sees that the index of untold events serves.
+            "SELECT payload FROM bo_outbox WHERE kind = 'session.ended.untold'",
+        )
         .fetch_all(connection))?;
         Ok(payloads.into_iter().map(|payload| payload.0).collect())
     }

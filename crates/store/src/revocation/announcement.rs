@@ -1,0 +1,73 @@
+//! What travels between nodes: ended sessions in the feed, and who has applied how many of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use crate::record::EndedSession;
+
+/// A reply of `XREAD`: streams, each with entries, each with an id and names and values in turn.
+pub(super) type StreamReply = Option<Vec<(String, Vec<(String, Vec<String>)>)>>;
+
+/// An entry of the feed.
+pub(super) struct Announcement {
+    /// Its number within the epoch.
+    pub(super) number: u64,
+    /// The epoch it was made in.
+    pub(super) epoch: String,
+    /// What has ended.
+    pub(super) ended: Vec<EndedSession>,
+}
+
+impl Announcement {
+    /// Reads an entry; `None` where it is not of the form this version writes.
+    pub(super) fn read(id: &str, fields: &[String]) -> Option<Self> {
+        let number = id.split_once('-')?.0.parse().ok()?;
+        let field = |name: &str| fields.as_chunks::<2>().0.iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
+        Some(Self { number, epoch: field("e")?.to_owned(), ended: serde_json::from_str(field("p")?).ok()? })
+    }
+}
+
+/// How far the other nodes have come, and who waits for that.
+#[derive(Default)]
+pub(super) struct Acknowledgements {
+    heard: Mutex<HashMap<String, (String, u64)>>,
+    changed: Notify,
+}
+
+impl Acknowledgements {
+    /// Reads an entry of the stream of acknowledgements.
+    pub(super) fn hear(&self, fields: &[String]) {
+        let field = |name: &str| fields.as_chunks::<2>().0.iter().find(|pair| pair[0] == name).map(|pair| pair[1].clone());
+        let (Some(node), Some(epoch), Some(number)) = (field("n"), field("e"), field("s").and_then(|text| text.parse().ok())) else {
+            return;
+        };
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(node, (epoch, number));
+    }
+
+    /// Lets those who wait look again.
+    pub(super) fn wake(&self) {
+        self.changed.notify_waiters();
+    }
+
+    /// Waits until each of `nodes` has applied the announcement, or until `deadline`; answers how many have not.
+    pub(super) async fn wait(&self, epoch: &str, number: u64, mut nodes: Vec<String>, deadline: Instant) -> usize {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // From here on a wake is not missed.
+            changed.as_mut().enable();
+            self.strike_out(epoch, number, &mut nodes);
+            if nodes.is_empty() || tokio::time::timeout_at(deadline.into(), changed).await.is_err() {
+                return nodes.len();
+            }
+        }
+    }
+
+    fn strike_out(&self, epoch: &str, number: u64, nodes: &mut Vec<String>) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.retain(|node| !heard.get(node).is_some_and(|(of, applied)| of == epoch && *applied >= number));
+    }
+}

@@ -1,0 +1,293 @@
+//! One node among many. Two things make an answer from memory safe: whoever ends a session waits for every node with a
+//! live lease, and a node without one asks the database.
+//!
+//! Where Redis cannot be used to tell the others, the end is marked in the outbox, and the caller waits until every lease
+//! that began before the mark has run out: each renewal reads the marks first, so no later lease misses it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bo_auth_core::random::{Random, alphanumeric};
+use bo_auth_core::time::Clock;
+use metrics::{counter, gauge, histogram};
+
+use super::announcement::{Acknowledgements, Announcement, StreamReply};
+use super::lease::{LEASE, Lease, RENEWAL};
+use super::memory::Memory;
+use super::script::Scripts;
+use crate::record::EndedSession;
+use crate::{Db, Error, RedisConnection};
+
+/// How long one look into the streams waits for something new.
+const BLOCK_MILLIS: u64 = 250;
+
+/// How many entries are read at a time.
+const ENTRIES: usize = 1_000;
+
+/// How long until Redis, or a lagging feed, is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Added to what is waited out: Redis counts in whole milliseconds.
+const ROUNDING: Duration = Duration::from_millis(2);
+
+/// A node.
+pub(super) struct Node {
+    db: Db,
+    redis: RedisConnection,
+    listening: RedisConnection,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    memory: Arc<Memory>,
+    scripts: Scripts,
+    name: String,
+    lease: Lease,
+    position: Mutex<Position>,
+    acknowledgements: Acknowledgements,
+}
+
+/// How far this node has come: which announcement of which epoch it has applied, without a gap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Position {
+    epoch: String,
+    applied: u64,
+}
+
+/// What became of a renewal.
+enum Renewal {
+    Granted(Duration),
+    Behind,
+    OtherEpoch(Position),
+}
+
+impl Node {
+    pub(super) async fn new(
+        db: Db,
+        redis: RedisConnection,
+        listening: RedisConnection,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        memory: Arc<Memory>,
+    ) -> Result<Self, Error> {
+        let deployment = db.deployment_id(&alphanumeric(&*random, 16)).await?;
+        Ok(Self {
+            name: alphanumeric(&*random, 16),
+            scripts: Scripts::new(&deployment),
+            lease: Lease::none(),
+            position: Mutex::default(),
+            acknowledgements: Acknowledgements::default(),
+            db,
+            redis,
+            listening,
+            clock,
+            random,
+            memory,
+        })
+    }
+
+    pub(super) const fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(super) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    fn position(&self) -> Position {
+        self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells every other node, and waits until each refuses these sessions or has no lease.
+    pub(super) async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
+        let began = Instant::now();
+        match self.announce_by_redis(ended).await {
+            Ok(waited_out) => {
+                counter!("bo_auth_announcements_total", "way" => "redis").increment(1);
+                counter!("bo_auth_acknowledgements_missed_total").increment(waited_out as u64);
+            }
+            Err(error) => {
+                tracing::warn!(%error, sessions = ended.len(), "other nodes could not be told by way of Redis; waiting until their leases have run out");
+                counter!("bo_auth_announcements_total", "way" => "database").increment(1);
+                let events: Vec<i64> = ended.iter().map(|session| session.event_id).filter(|id| *id != 0).collect();
+                self.db.mark_untold(&events).await?;
+                tokio::time::sleep(LEASE + ROUNDING).await;
+            }
+        }
+        histogram!("bo_auth_revoke_to_deny_seconds").record(began.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    async fn announce_by_redis(&self, ended: &[EndedSession]) -> Result<usize, Error> {
+        let known = self.position();
+        let payload = serde_json::to_string(ended).map_err(|_| Error::Corrupt("announcement"))?;
+        let keys = &self.scripts.keys;
+        let mut call = self.scripts.announce.prepare_invoke();
+        call.key(&keys.state).key(&keys.leases).key(&keys.feed);
+        call.arg(&known.epoch).arg(known.applied).arg(alphanumeric(&*self.random, 16)).arg(&self.name).arg(millis(LEASE)).arg(payload);
+        let answer: Vec<String> = call.invoke_async(&mut self.redis.clone()).await?;
+        let received = Instant::now();
+        let ([epoch, number, young], live) = answer.split_first_chunk().ok_or(Error::Corrupt("answer of Redis"))?;
+        let number = number.parse().map_err(|_| Error::Corrupt("answer of Redis"))?;
+        // A node that does not apply this cannot renew beyond a lease's time from now: see the renewal.
+        let waited_out = self.acknowledgements.wait(epoch, number, live.to_vec(), received + LEASE + ROUNDING).await;
+        // Leases of the epoch before this one are known to nobody; they have run out when this one is as old as a lease.
+        if young != "0" {
+            let left = Duration::from_millis(young.parse().unwrap_or_else(|_| millis(LEASE)));
+            tokio::time::sleep_until((received + left + ROUNDING).into()).await;
+        }
+        Ok(waited_out)
+    }
+
+    /// Renews the lease for ever.
+    pub(super) async fn keep_lease(&self) {
+        loop {
+            let sent = Instant::now();
+            let pause = match self.renew().await {
+                Ok(Renewal::Granted(left)) => {
+                    self.lease.extend(sent, left);
+                    RENEWAL
+                }
+                Ok(Renewal::Behind) => PAUSE,
+                Ok(Renewal::OtherEpoch(position)) => self.adopt(position).await,
+                Err(error) => {
+                    tracing::debug!(%error, "the lease could not be renewed");
+                    RENEWAL
+                }
+            };
+            gauge!("bo_auth_lease_alive").set(if self.lease.is_alive() { 1.0 } else { 0.0 });
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn renew(&self) -> Result<Renewal, Error> {
+        if !self.lease.is_alive() {
+            // Nobody has waited for this node since; what a failed-over Redis may have lost is in the database.
+            self.memory.reload(&self.db, self.clock.now()).await?;
+        }
+        // What could not be told by way of Redis is looked up before the lease begins anew: see above.
+        for session in self.db.untold_events().await? {
+            self.memory.insert(&session);
+        }
+        let known = self.position();
+        let keys = &self.scripts.keys;
+        let mut call = self.scripts.renew.prepare_invoke();
+        call.key(&keys.state).key(&keys.leases).key(&keys.feed);
+        call.arg(&known.epoch).arg(known.applied).arg(alphanumeric(&*self.random, 16)).arg(&self.name).arg(millis(LEASE));
+        let (verdict, epoch, number, left): (String, String, u64, u64) = call.invoke_async(&mut self.redis.clone()).await?;
+        Ok(match verdict.as_str() {
+            "granted" => Renewal::Granted(Duration::from_millis(left)),
+            "behind" => Renewal::Behind,
+            _ => Renewal::OtherEpoch(Position { epoch, applied: number }),
+        })
+    }
+
+    /// Begins anew in an epoch: whatever was announced up to its number had been committed, so the database has it.
+    async fn adopt(&self, position: Position) -> Duration {
+        self.lease.drop_now();
+        if let Err(error) = self.memory.reload_all(&self.db, self.clock.now()).await {
+            tracing::warn!(%error, "ended sessions could not be read; this node asks for each request");
+            return RENEWAL;
+        }
+        tracing::info!(announcements = position.applied, "following the announcements of Redis");
+        *self.position.lock().unwrap_or_else(PoisonError::into_inner) = position.clone();
+        // Somebody may still be waiting for what the database has just told.
+        if let Err(error) = self.acknowledge(&position).await {
+            tracing::debug!(%error, "an acknowledgement was not sent; who waits for it waits for the lease to run out");
+        }
+        Duration::ZERO
+    }
+
+    /// Applies what other nodes announce, for ever.
+    pub(super) async fn listen(&self) {
+        let mut heard = "0-0".to_owned();
+        loop {
+            if let Err(error) = self.listen_once(&mut heard).await {
+                tracing::debug!(%error, "announcements could not be read");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    async fn listen_once(&self, heard: &mut String) -> Result<(), Error> {
+        let before = self.position();
+        if before.epoch.is_empty() {
+            tokio::time::sleep(PAUSE).await;
+            return Ok(());
+        }
+        let keys = &self.scripts.keys;
+        let mut command = redis::cmd("XREAD");
+        command.arg("COUNT").arg(ENTRIES).arg("BLOCK").arg(BLOCK_MILLIS).arg("STREAMS").arg(&keys.feed).arg(&keys.acknowledgements);
+        command.arg(format!("{}-0", before.applied)).arg(heard.as_str());
+        let reply: StreamReply = command.query_async(&mut self.listening.clone()).await?;
+        let mut now_at = before.clone();
+        for (stream, entries) in reply.into_iter().flatten() {
+            for (id, fields) in entries {
+                if stream == keys.acknowledgements {
+                    self.acknowledgements.hear(&fields);
+                    *heard = id;
+                } else {
+                    self.apply(Announcement::read(&id, &fields), &mut now_at);
+                }
+            }
+        }
+        self.acknowledgements.wake();
+        if now_at == before || !self.move_on(&before, &now_at) {
+            return Ok(());
+        }
+        self.acknowledge(&now_at).await
+    }
+
+    /// An ended session is refused whatever the entry's number; only the next one of the epoch counts as applied. A gap
+    /// makes the position worthless: the next renewal finds this node in no epoch and begins anew.
+    fn apply(&self, announcement: Option<Announcement>, position: &mut Position) {
+        let Some(announcement) = announcement else {
+            *position = Position::default();
+            return;
+        };
+        for session in &announcement.ended {
+            self.memory.insert(session);
+        }
+        if announcement.epoch == position.epoch && announcement.number == position.applied + 1 {
+            position.applied = announcement.number;
+        } else if announcement.epoch != position.epoch || announcement.number > position.applied {
+            counter!("bo_auth_announcement_gaps_total").increment(1);
+            *position = Position::default();
+        }
+    }
+
+    /// Moves from where the reading began, unless another epoch has begun in the meantime.
+    fn move_on(&self, before: &Position, after: &Position) -> bool {
+        let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
+        if *position != *before {
+            return false;
+        }
+        *position = after.clone();
+        if after.epoch.is_empty() {
+            self.lease.drop_now();
+        }
+        !after.epoch.is_empty()
+    }
+
+    /// One acknowledgement for all that was applied together.
+    async fn acknowledge(&self, position: &Position) -> Result<(), Error> {
+        let mut command = redis::cmd("XADD");
+        command.arg(&self.scripts.keys.acknowledgements).arg("MAXLEN").arg("~").arg(1_000).arg("*");
+        command.arg("n").arg(&self.name).arg("e").arg(&position.epoch).arg("s").arg(position.applied);
+        let _: String = command.query_async(&mut self.redis.clone()).await?;
+        Ok(())
+    }
+
+    /// Gives the lease back.
+    pub(super) async fn leave(&self) {
+        self.lease.drop_now();
+        let mut command = redis::cmd("ZREM");
+        command.arg(&self.scripts.keys.leases).arg(&self.name);
+        let left: Result<i64, _> = command.query_async(&mut self.redis.clone()).await;
+        if let Err(error) = left {
+            tracing::debug!(%error, "the lease was not given back; it runs out by itself");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -68,10 +68,12 @@ impl Db {
         rows.into_iter().map(KeyRow::into_record).collect()
     }
 
-    /// Gives every other key of a purpose, that has none yet, an end; answers how many.
+    /// Gives every other key of a purpose this end, where it has none yet or a later one; answers how many. An end is
+    /// never moved later.
     pub async fn retire_keys(&self, owner_id: &OwnerId, purpose: KeyPurpose, except: &KeyId, retires_at: Timestamp) -> Result<u64, Error> {
         on!(self, write, |connection| sqlx::query(
-            "UPDATE bo_signing_key SET retires_at = $4 WHERE owner_id = $1 AND purpose = $2 AND key_id <> $3 AND retires_at IS NULL",
+            "UPDATE bo_signing_key SET retires_at = $4 \
+             WHERE owner_id = $1 AND purpose = $2 AND key_id <> $3 AND (retires_at IS NULL OR retires_at > $4)",
         )
         .bind(owner_id.as_str())
         .bind(purpose.as_str())

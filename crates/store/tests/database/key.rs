@@ -27,11 +27,17 @@ async fn a_new_key_retires_those_of_its_purpose() {
         let new = key_record("k3", KeyPurpose::Stamp, later(10));
         db.insert_key(&owner("demo"), &new).await.unwrap();
         assert_eq!(db.retire_keys(&owner("demo"), KeyPurpose::Stamp, &new.key_id, later(100)).await.unwrap(), 1);
-        assert_eq!(db.retire_keys(&owner("demo"), KeyPurpose::Stamp, &new.key_id, later(200)).await.unwrap(), 0, "an end is not moved");
+        assert_eq!(
+            db.retire_keys(&owner("demo"), KeyPurpose::Stamp, &new.key_id, later(200)).await.unwrap(),
+            0,
+            "an end is not moved later"
+        );
         let found = keys(&db, "demo").await;
         assert_eq!(ids(&found), ["k3", "k2", "k1"]);
         assert_eq!(found.iter().map(|key| key.retires_at).collect::<Vec<_>>(), [None, None, Some(later(100))]);
         assert!(keys(&db, "other").await.iter().all(|key| key.retires_at.is_none()));
+        assert_eq!(db.retire_keys(&owner("demo"), KeyPurpose::Stamp, &new.key_id, later(50)).await.unwrap(), 1, "but earlier");
+        assert_eq!(keys(&db, "demo").await.last().unwrap().retires_at, Some(later(50)));
     })
     .await;
 }

@@ -20,12 +20,15 @@ const DEEPEST: usize = 16;
 /// # Errors
 /// [`Error::Refused`] with the line of the first row that is not usable: no code, a code twice, a parent that is not in
 /// the file, or a circle.
-pub fn read_areas(source: impl Read) -> Result<Vec<AreaRecord>, Error> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).flexible(true).from_reader(source);
+pub fn read_areas(mut source: impl Read) -> Result<Vec<AreaRecord>, Error> {
+    let mut text = Vec::new();
+    source.read_to_end(&mut text).map_err(|error| Error::Refused(error.to_string()))?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).flexible(true).from_reader(text.as_slice());
     let mut areas: Vec<AreaRecord> = Vec::new();
     let mut lines: HashMap<AreaCode, (usize, Option<AreaCode>)> = HashMap::new();
-    for (position, row) in reader.records().enumerate() {
-        let line = position + 1;
+    let mut place = Place { text: &text, offset: 0, line: 1 };
+    for row in reader.records() {
+        let line = place.line_of(row.as_ref().map_or_else(csv::Error::position, csv::StringRecord::position));
         let refuse = |what: &str| Error::Refused(format!("line {line}: {what}"));
         let row = row.map_err(|_| refuse("not readable as CSV in UTF-8"))?;
         let [code, parent, name] = [row.get(0), row.get(1), row.get(2)].map(Option::unwrap_or_default);
@@ -48,6 +51,25 @@ pub fn read_areas(source: impl Read) -> Result<Vec<AreaRecord>, Error> {
         verify_ancestors(area, &lines)?;
     }
     Ok(areas)
+}
+
+/// How far a file has been read. Rows are not lines: empty lines are none, and one in quotes may have several.
+struct Place<'a> {
+    text: &'a [u8],
+    offset: usize,
+    line: usize,
+}
+
+impl Place<'_> {
+    /// The line in which the row that is found at `position` begins, past the empty ones before it.
+    fn line_of(&mut self, position: Option<&csv::Position>) -> usize {
+        let found = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.offset);
+        let ahead = self.text.get(found..).unwrap_or_default();
+        let begin = found + ahead.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        self.line += self.text.get(self.offset..begin).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        self.offset = begin;
+        self.line
+    }
 }
 
 fn verify_ancestors(area: &AreaRecord, lines: &HashMap<AreaCode, (usize, Option<AreaCode>)>) -> Result<(), Error> {
@@ -98,6 +120,8 @@ mod tests {
             ("1,2,a\n2,1,b\n", "line 1: its parents form a circle, or lie more than 16 deep"),
             ("1,,\n", "line 1: it must have three columns: code, parent (may be empty), name"),
             ("a b,,x\n", "line 1: the code is not an identifier"),
+            ("\n1,,a\n\r\n1,,b\n", "line 4: the code stands in line 2 already"),
+            ("1,,\"a\nb\"\n1,,c\n", "line 3: the code stands in line 1 already"),
         ] {
             assert_eq!(read_areas(text.as_bytes()).unwrap_err().to_string(), expected);
         }

@@ -27,6 +27,10 @@ const ENTRIES: usize = 1_000;
 /// How long until Redis, or a lagging feed, is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long Redis may take to take an announcement; after that the database tells the others, and the caller still has its
+/// answer soon after a lease's time.
+const PATIENCE: Duration = Duration::from_millis(150);
+
 /// Added to what is waited out: Redis counts in whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(2);
 
@@ -123,7 +127,11 @@ impl Node {
         let mut call = self.scripts.announce.prepare_invoke();
         call.key(&keys.state).key(&keys.leases).key(&keys.feed);
         call.arg(&known.epoch).arg(known.applied).arg(alphanumeric(&*self.random, 16)).arg(&self.name).arg(millis(LEASE)).arg(payload);
-        let answer: Vec<String> = call.invoke_async(&mut self.redis.clone()).await?;
+        let mut redis = self.redis.clone();
+        let Ok(answer) = tokio::time::timeout(PATIENCE, call.invoke_async(&mut redis)).await else {
+            return Err(Error::CacheUnavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
+        };
+        let answer: Vec<String> = answer?;
         let received = Instant::now();
         let ([epoch, number, young], live) = answer.split_first_chunk().ok_or(Error::Corrupt("answer of Redis"))?;
         let number = number.parse().map_err(|_| Error::Corrupt("answer of Redis"))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bo_auth_core::session::{EndReason, LogoutScope};
 use bo_auth_core::time::Timestamp;
 use bo_auth_core::token::access::VerifiedAccess;
-use bo_auth_core::token::refresh::RefreshProof;
+use bo_auth_core::token::refresh::{RefreshProof, is_refresh_token};
 use bo_auth_store::record::{Actor, RequestTrace, UserEnding};
 
 use crate::call::{PluginRule, RequestFacts, Shaping};
@@ -57,9 +57,13 @@ impl Call<'_> {
     /// The refresh token must be of the access token's session, at whatever generation.
     fn session_of(&self, access: &VerifiedAccess, refresh_token: Option<&str>) -> Result<RefreshProof, Error> {
         let text = refresh_token.ok_or(Error::ParameterMissing("refreshToken"))?;
-        // Another tenant's token does not verify under this tenant's key; to its bearer that is a mismatch too.
-        let proof = self.tenant.refresh_keys.verify(text, self.now)?;
-        if proof.session_id == access.session_id() { Ok(proof) } else { Err(Error::RefreshTokenMismatch) }
+        match self.tenant.refresh_keys.verify(text, self.now) {
+            Ok(proof) if proof.session_id == access.session_id() => Ok(proof),
+            Ok(_) => Err(Error::RefreshTokenMismatch),
+            // Another tenant's token does not verify under this tenant's key; to its bearer that is a mismatch too.
+            Err(_) if is_refresh_token(text) => Err(Error::RefreshTokenMismatch),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// An access token that has expired serves for leaving, when the refresh token is a live one of its session or

@@ -134,6 +134,11 @@ impl RefreshKeys {
     }
 }
 
+/// Whether a text has the form of a refresh token, whoever's it may be.
+pub fn is_refresh_token(text: &str) -> bool {
+    read_payload(text).is_some()
+}
+
 /// The bytes a token carries. Its width is fixed, so every value has one text; a text above the largest value has none.
 fn read_payload(token: &str) -> Option<[u8; PAYLOAD_BYTES]> {
     let digits = token.strip_prefix(VERSION)?.as_bytes().as_array::<DIGITS>()?;

@@ -6,4 +6,6 @@
 #[macro_use]
 mod support;
 
+mod error_table;
 mod logout;
+mod logout_refusals;

@@ -248,6 +248,7 @@ impl Node {
         Operator {
             db: service.db.clone(),
             cache: Some(service.cache.clone()),
+            revocations: (!self.configuration().store.single_node).then(|| service.revocations.clone()),
             master_key: self.parsed_master_key(),
             hasher: PasswordHasher::new(CHEAP).unwrap(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,

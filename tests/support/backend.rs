@@ -1,11 +1,13 @@
 //! The stores of one test: a directory, and on Postgres a database of its own; gone when the test is over.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bo_auth_core::random::{SystemRandom, alphanumeric};
 use bo_auth_server::configuration::{CacheChoice, DatabaseChoice, Secret};
+use futures_util::FutureExt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
@@ -37,18 +39,18 @@ impl Backend {
 pub(crate) async fn run<F, T>(backend: Backend, test: F)
 where
     F: FnOnce(TestApp) -> T,
-    T: Future<Output = ()> + Send + 'static,
+    T: Future<Output = ()>,
 {
     let stores = Stores::new(backend).await;
     let app = TestApp::start(&stores).await;
     let nodes = app.nodes();
-    let outcome = tokio::spawn(test(app)).await;
+    let outcome = AssertUnwindSafe(Box::pin(test(app))).catch_unwind().await;
     if outcome.is_ok() {
         nodes.stop_all().await;
     }
     stores.remove().await;
-    if let Err(error) = outcome {
-        std::panic::resume_unwind(error.into_panic());
+    if let Err(panic) = outcome {
+        std::panic::resume_unwind(panic);
     }
 }
 

@@ -63,6 +63,8 @@ pub struct OperationDescription {
     pub parameters: Vec<ParameterDescription>,
     /// How it refuses.
     pub errors: Vec<ErrorDescription>,
+    /// An answer with which it succeeds, where that is JSON.
+    pub success: Option<Value>,
     /// Names of security schemes, all of which it needs, beside those poem-openapi knows of. Public where there are none.
     pub security: Vec<&'static str>,
 }

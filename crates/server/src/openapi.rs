@@ -9,6 +9,7 @@ use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService, ServerObject};
 use serde_json::{Map, Value, json};
 
+use crate::api::examples::success_of;
 use crate::api::parameters::{needs_access_token, parameters_of};
 use crate::api::refusals::refusals_of;
 use crate::api::{PREFIX, V3};
@@ -77,7 +78,7 @@ fn describe(operation_id: &str) -> OperationDescription {
         id if needs_access_token(id) => vec!["verifyApi", "accessToken"],
         _ => vec!["verifyApi"],
     };
-    OperationDescription { parameters: parameters_of(operation_id), errors: errors.collect(), security }
+    OperationDescription { parameters: parameters_of(operation_id), errors: errors.collect(), success: success_of(operation_id), security }
 }
 
 fn supplement() -> Supplement {

@@ -13,13 +13,13 @@ pub mod refresh;
 pub mod service;
 pub mod session_list;
 pub mod tenant;
+pub mod user_profile;
 
 mod error;
 mod password_desk;
 mod stamp_counter;
 mod tenant_registry;
 mod token_pair;
-mod user_profile;
 
 pub use call::{Call, RequestFacts, Shaping};
 pub use error::Error;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod body;
+pub mod examples;
 mod exchange;
 pub mod parameters;
 pub mod refusals;

@@ -58,8 +58,10 @@ fn response(status: u16, errors: &[&ErrorDescription]) -> Value {
     let codes: Vec<_> = errors.iter().map(|error| format!("`{}`", error.error_code)).collect();
     let mut examples = Map::new();
     for error in errors {
-        examples.insert(error.error_code.to_owned(), example(error, error.chinese));
-        examples.insert(format!("{}.en", error.error_code), example(error, error.english));
+        for name in [error.error_code.to_owned(), format!("{}.en", error.error_code)] {
+            let reference = json!({"$ref": format!("#/components/examples/{name}")});
+            examples.insert(name, reference);
+        }
     }
     let mut response = json!({"description": codes.join(", ")});
     if status == 429 || status == 503 {
@@ -76,6 +78,14 @@ fn content(examples: Option<Map<String, Value>>) -> Value {
         media["examples"] = examples.into();
     }
     json!({"application/json": media})
+}
+
+/// Adds the answers of these refusals, in both languages, to the document's examples.
+pub(super) fn add_examples(examples: &mut Map<String, Value>, errors: &[ErrorDescription]) {
+    for error in errors {
+        examples.insert(error.error_code.to_owned(), example(error, error.chinese));
+        examples.insert(format!("{}.en", error.error_code), example(error, error.english));
+    }
 }
 
 fn example(error: &ErrorDescription, text: &str) -> Value {

@@ -23,12 +23,17 @@ pub(super) fn normalise(
     if !document["info"]["title"].as_str().is_some_and(str::is_ascii) {
         return Err(DocumentError::Title);
     }
+    let mut examples = Map::new();
     for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
         for (name, value) in path.as_object_mut().into_iter().flatten() {
             if !NOT_OPERATIONS.contains(&name.as_str()) {
-                operation::complete(value, &describe);
+                errors::add_examples(&mut examples, &operation::complete(value, &describe));
             }
         }
+    }
+    if !examples.is_empty() {
+        examples.sort_keys();
+        document["components"]["examples"] = examples.into();
     }
     complete_components(&mut document["components"], supplement)?;
     if let Some(members) = document.as_object_mut() {

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Location, OperationDescription, ParameterDescription, errors, normalise};
+use super::{ErrorDescription, Location, OperationDescription, ParameterDescription, errors, normalise};
 
 const MEMBERS: [&str; 8] = ["tags", "summary", "description", "operationId", "parameters", "requestBody", "responses", "security"];
 
-/// Completes an operation from its description.
-pub(super) fn complete(operation: &mut Value, describe: impl Fn(&str) -> OperationDescription) {
-    let Some(members) = operation.as_object_mut() else { return };
+/// Completes an operation from its description; answers the refusals whose examples it refers to.
+pub(super) fn complete(operation: &mut Value, describe: impl Fn(&str) -> OperationDescription) -> Vec<ErrorDescription> {
+    let Some(members) = operation.as_object_mut() else { return Vec::new() };
     let id = members.get("operationId").and_then(Value::as_str).unwrap_or_default();
     let description = describe(id);
     complete_parameters(members, &description.parameters);
@@ -17,7 +17,13 @@ pub(super) fn complete(operation: &mut Value, describe: impl Fn(&str) -> Operati
         let responses = members.entry("responses").or_insert_with(|| json!({}));
         errors::complete(responses, &description.errors);
     }
+    if let Some(example) = description.success
+        && let Some(answer) = members.get_mut("responses").and_then(|responses| responses.pointer_mut("/200/content/application~1json"))
+    {
+        answer["example"] = example;
+    }
     normalise::order(members, &MEMBERS);
+    description.errors
 }
 
 fn complete_parameters(members: &mut Map<String, Value>, descriptions: &[ParameterDescription]) {

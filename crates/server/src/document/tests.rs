@@ -66,7 +66,7 @@ fn describe(operation: &str) -> OperationDescription {
         error(401, 40112, "TOKEN_INVALID", "用户认证信息无效", "the access token is not valid"),
     ];
     match operation {
-        "both" => OperationDescription { parameters: vec![owner, id], errors, security: vec!["stamp"] },
+        "both" => OperationDescription { parameters: vec![owner, id], errors, security: vec!["stamp"], success: None },
         _ => OperationDescription::default(),
     }
 }
@@ -117,11 +117,13 @@ fn refusals_are_listed_by_status_with_real_answers() {
     assert_eq!(responses["401"]["description"], "`TOKEN_MISSING`, `TOKEN_INVALID`");
     let media = &responses["400"]["content"]["application/json"];
     assert_eq!(media["schema"]["$ref"], "#/components/schemas/ErrorEnvelope");
+    assert_eq!(media["examples"]["PARAMETER_MISSING"]["$ref"], "#/components/examples/PARAMETER_MISSING");
+    let examples = &document.0["components"]["examples"];
     assert_eq!(
-        media["examples"]["PARAMETER_MISSING"]["value"].to_string(),
+        examples["PARAMETER_MISSING"]["value"].to_string(),
         r#"{"code":40001,"success":false,"message":"缺少参数 refreshToken","error":{"errorCode":"PARAMETER_MISSING","errorText":"缺少参数 refreshToken"}}"#
     );
-    assert_eq!(media["examples"]["PARAMETER_MISSING.en"]["value"]["message"], "parameter refreshToken is missing");
+    assert_eq!(examples["PARAMETER_MISSING.en"]["value"]["message"], "parameter refreshToken is missing");
     assert!(responses["429"]["headers"]["Retry-After"].is_object());
     assert_eq!(keys(&document.0["paths"]["/public"]["post"]["responses"]), ["200"]);
 }

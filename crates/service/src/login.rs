@@ -91,13 +91,22 @@ impl Call<'_> {
         }
         service.clear_failures(owner_id, &subject).await?;
         if service.passwords.needs_rehash(&credentials.password_hash) {
-            let renewed = service.passwords.hash(password).await?;
-            let user_id = &credentials.user.user_id;
-            if service.db.set_password_hash(owner_id, user_id, &credentials.password_hash, &renewed).await? {
-                credentials.password_hash = renewed;
-            }
+            credentials.password_hash = self.renew_hash(&credentials, password).await?;
         }
         Ok(credentials)
+    }
+
+    /// Hashes the password anew, at what a hash costs now; answers the hash that the user's row then holds.
+    async fn renew_hash(&self, credentials: &Credentials, password: Vec<u8>) -> Result<String, Error> {
+        let (service, owner_id, user) = (self.service, &self.tenant.owner_id, &credentials.user);
+        let renewed = service.passwords.hash(password.clone()).await?;
+        if service.db.set_password_hash(owner_id, &user.user_id, &credentials.password_hash, &renewed).await? {
+            return Ok(renewed);
+        }
+        // Another login has renewed it at the same time, or the password has changed: what stands there now decides.
+        let hash = service.db.find_credentials(owner_id, &user.account).await?.map(|present| present.password_hash);
+        let fits = service.passwords.verify(password, hash.clone()).await?;
+        hash.filter(|_| fits).ok_or(Error::LoginFailed)
     }
 
     /// The password as it was typed.

@@ -6,6 +6,8 @@
 #[macro_use]
 mod support;
 
+mod bad_headers;
+mod bad_parameters;
 mod error_table;
 mod logout;
 mod logout_refusals;

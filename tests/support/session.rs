@@ -65,6 +65,12 @@ impl User {
         Session::from_answer(self.clone(), &answer)
     }
 
+    /// Every session of the user as the database has it, the newest first.
+    pub(crate) async fn rows(&self) -> Vec<SessionRecord> {
+        let tenant = &self.system.tenant;
+        tenant.node.service().db.list_sessions(&tenant.owner_id, Some(&self.id), false, None, 1_000).await.unwrap()
+    }
+
     /// A session opened behind the wire, without a stamp, a password or a rate: for tests that need many.
     pub(crate) async fn signed_in(&self) -> Session {
         let node = &self.system.tenant.node;

@@ -8,6 +8,11 @@ mod support;
 
 mod bad_headers;
 mod bad_parameters;
+mod captcha;
 mod error_table;
+mod login;
 mod logout;
 mod logout_refusals;
+mod refresh;
+mod stamp;
+mod stamp_v2;

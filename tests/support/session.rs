@@ -172,8 +172,13 @@ impl Session {
 
     /// Asserts that both proofs are accepted; asks with the access token alone, so that nothing moves on.
     pub(crate) async fn assert_live(&self) {
+        self.assert_live_by(|request| request).await;
+    }
+
+    /// The same, where requests need something done to them.
+    pub(crate) async fn assert_live_by(&self, change: impl FnOnce(TestRequest) -> TestRequest) {
         assert_eq!(self.row().await.ended, None);
-        let answer = self.current_user().send().await;
+        let answer = change(self.current_user()).send().await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 

@@ -9,6 +9,7 @@ mod support;
 mod bad_headers;
 mod bad_parameters;
 mod captcha;
+mod clients;
 mod command_line;
 mod crash;
 mod cross_origin;

@@ -21,13 +21,7 @@ pub(crate) struct RouteRequest {
 pub(crate) fn every_route(session: &Session) -> Vec<RouteRequest> {
     let refresh_by_body = session.refresh().method(Method::POST).without_query("refreshToken");
     let refresh_by_body = refresh_by_body.json(&json!({"refreshToken": session.refresh_token}));
-    let row = |name, request, [bearer, refresh_token, plugin]: [bool; 3]| RouteRequest {
-        name,
-        request,
-        bearer,
-        refresh_token,
-        plugin,
-    };
+    let row = |name, request, [bearer, refresh_token, plugin]: [bool; 3]| RouteRequest { name, request, bearer, refresh_token, plugin };
     vec![
         row("login", session.user.login(), [false, false, false]),
         row("refresh by GET", session.refresh(), [false, true, false]),

@@ -24,7 +24,7 @@ use super::{TestRequest, User};
 /// Every tenant's DES key.
 pub(crate) const DES_KEY: &str = "demo-key";
 
-/// Six areas, two levels deep and three.
+/// Five areas, up to three levels deep.
 pub(crate) const AREAS: &str = "440000,,广东省\n440100,440000,广州市\n440106,440100,天河区\n440300,440000,深圳市\n110000,,北京市\n";
 
 /// A tenant of a test. Clones are the same tenant.

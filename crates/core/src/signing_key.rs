@@ -4,6 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use base64::Engine as _;
@@ -19,6 +20,8 @@ use crate::time::Timestamp;
 
 /// Least length of an HS256 secret, in bytes (RFC 7518 section 3.2).
 const HMAC_SECRET_BYTES: usize = 32;
+/// Length of an HS256 signature, in bytes.
+const HMAC_TAG_BYTES: usize = 32;
 
 /// A signature algorithm of RFC 7518 section 3.1 or RFC 8037 section 3.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,16 +69,22 @@ impl Algorithm {
 pub struct SigningKey {
     id: KeyId,
     algorithm: Algorithm,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    halves: Halves,
     public_parameters: Option<Value>,
     header: String,
 }
 
+/// The halves of a key, ready for use.
+enum Halves {
+    /// One secret does both. jsonwebtoken would prepare it anew for every token, which costs more than the verifying.
+    Shared(Box<hmac::Key>),
+    /// One signs, the other verifies.
+    Pair(EncodingKey, DecodingKey),
+}
+
 /// What differs from algorithm to algorithm: both halves of a key, and the JWK members of the public one.
 struct Material {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    halves: Halves,
     public_parameters: Option<Value>,
 }
 
@@ -118,7 +127,7 @@ impl SigningKey {
     /// [`Error::Key`] for an HS256 secret that is too short (an empty one above all), and for a document that is
     /// not a private key of this algorithm.
     pub fn from_secret(id: KeyId, algorithm: Algorithm, secret: &[u8]) -> Result<Self, Error> {
-        let Material { encoding, decoding, public_parameters } = match algorithm {
+        let Material { halves, public_parameters } = match algorithm {
             Algorithm::HS256 => hmac_material(secret),
             Algorithm::RS256 => rsa_material(secret),
             Algorithm::ES256 => p256_material(secret),
@@ -127,7 +136,7 @@ impl SigningKey {
         // The members stand in this order so that an HS256 token begins as the published page shows it. A key id
         // has no character that JSON would escape.
         let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{}","typ":"JWT","kid":"{id}"}}"#, algorithm.as_str()));
-        Ok(Self { id, algorithm, encoding, decoding, public_parameters, header })
+        Ok(Self { id, algorithm, halves, public_parameters, header })
     }
 
     /// The key's id: `kid`.
@@ -155,12 +164,26 @@ impl SigningKey {
 
     /// The encoded signature of `message` (RFC 7515 section 5.1).
     pub(crate) fn sign(&self, message: &[u8]) -> Result<String, Error> {
-        jsonwebtoken::crypto::sign(message, &self.encoding, self.algorithm.registered()).map_err(|_| Error::Key("it does not sign"))
+        match &self.halves {
+            Halves::Shared(secret) => Ok(URL_SAFE_NO_PAD.encode(hmac::sign(secret, message))),
+            Halves::Pair(encoding, _) => {
+                jsonwebtoken::crypto::sign(message, encoding, self.algorithm.registered()).map_err(|_| Error::Key("it does not sign"))
+            }
+        }
     }
 
     /// Whether `signature`, in canonical base64url without padding, is this key's over `message`.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, message, &self.decoding, self.algorithm.registered()).unwrap_or(false)
+        match &self.halves {
+            Halves::Shared(secret) => {
+                let mut tag = [0; HMAC_TAG_BYTES];
+                let decoded = URL_SAFE_NO_PAD.decode_slice(signature, &mut tag);
+                decoded.is_ok_and(|length| hmac::verify(secret, message, &tag[..length]).is_ok())
+            }
+            Halves::Pair(_, decoding) => {
+                jsonwebtoken::crypto::verify(signature, message, decoding, self.algorithm.registered()).unwrap_or(false)
+            }
+        }
     }
 }
 
@@ -175,7 +198,7 @@ fn hmac_material(secret: &[u8]) -> Result<Material, Error> {
     if secret.len() < HMAC_SECRET_BYTES {
         return Err(Error::Key("an HS256 secret has at least 32 bytes"));
     }
-    Ok(Material { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret), public_parameters: None })
+    Ok(Material { halves: Halves::Shared(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret))), public_parameters: None })
 }
 
 fn rsa_material(secret: &[u8]) -> Result<Material, Error> {
@@ -185,8 +208,10 @@ fn rsa_material(secret: &[u8]) -> Result<Material, Error> {
     // jsonwebtoken takes PKCS#8 for RSA in its PEM form (RFC 7468 section 10) only.
     let pem = Zeroizing::new(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(secret)));
     Ok(Material {
-        encoding: EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| FORM)?,
-        decoding: DecodingKey::from_rsa_raw_components(&public.n, &public.e),
+        halves: Halves::Pair(
+            EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| FORM)?,
+            DecodingKey::from_rsa_raw_components(&public.n, &public.e),
+        ),
         public_parameters: Some(json!({ "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(&public.n), "e": URL_SAFE_NO_PAD.encode(&public.e) })),
     })
 }
@@ -198,8 +223,7 @@ fn p256_material(secret: &[u8]) -> Result<Material, Error> {
     let point = pair.public_key().as_ref();
     let (x, y) = point.get(1..).and_then(|coordinates| coordinates.split_at_checked(32)).ok_or(FORM)?;
     Ok(Material {
-        encoding: EncodingKey::from_ec_der(secret),
-        decoding: DecodingKey::from_ec_der(point),
+        halves: Halves::Pair(EncodingKey::from_ec_der(secret), DecodingKey::from_ec_der(point)),
         public_parameters: Some(json!({ "kty": "EC", "crv": "P-256", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) })),
     })
 }
@@ -208,8 +232,7 @@ fn ed25519_material(secret: &[u8]) -> Result<Material, Error> {
     let pair = Ed25519KeyPair::from_pkcs8(secret).map_err(|_| Error::Key("an EdDSA secret is an Ed25519 key in PKCS#8"))?;
     let public = pair.public_key().as_ref();
     Ok(Material {
-        encoding: EncodingKey::from_ed_der(secret),
-        decoding: DecodingKey::from_ed_der(public),
+        halves: Halves::Pair(EncodingKey::from_ed_der(secret), DecodingKey::from_ed_der(public)),
         public_parameters: Some(json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(public) })),
     })
 }

@@ -2,7 +2,7 @@
 //! from the cache. What a crash leaves undone is made good from the outbox.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bo_auth_core::identifier::OwnerId;
@@ -19,20 +19,6 @@ const CLOCK_ALLOWANCE: Duration = Duration::from_mins(1);
 /// How many outbox rows are read at a time, and how often at most.
 const OUTBOX_PAGE: i64 = 500;
 const OUTBOX_PAGES: usize = 100;
-
-/// Events that have been announced and whose outbox rows may go.
-#[derive(Default)]
-pub(crate) struct AnnouncedEvents(Mutex<Vec<i64>>);
-
-impl AnnouncedEvents {
-    fn add(&self, events: impl IntoIterator<Item = i64>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
-    }
-
-    pub(crate) fn take(&self) -> Vec<i64> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// What became of one session that was to end.
 pub(crate) enum OneEnded {
@@ -89,25 +75,13 @@ pub(crate) fn keep_until(system: &System, now: Timestamp) -> Timestamp {
 impl Service {
     /// Ends one session: the commit first, then the announcement; both are done when this returns. They are carried out
     /// to the end even where the caller has gone away in between.
-    pub(crate) async fn end_session(self: &Arc<Self>, ending: Ending) -> Result<OneEnded, Error> {
-        let service = Arc::clone(self);
-        carry_out(async move { service.end_session_here(ending).await }).await
-    }
-
-    async fn end_session_here(&self, ending: Ending) -> Result<OneEnded, Error> {
-        let outcome = self.endings.end(ending).await?;
-        match outcome {
-            EndOutcome::Ended(ended) => {
-                self.announce(vec![ended.clone()]).await?;
-                Ok(OneEnded::Now(ended))
-            }
-            // Another call may have committed it and not announced it yet: this answer must be true as well.
-            EndOutcome::AlreadyEnded(ended) => {
-                self.revocations.announce(std::slice::from_ref(&ended)).await?;
-                Ok(OneEnded::Before(Some(ended)))
-            }
-            EndOutcome::Unknown => Ok(OneEnded::Before(None)),
-        }
+    pub(crate) async fn end_session(&self, ending: Ending) -> Result<OneEnded, Error> {
+        // The queue does both, for all who end sessions at the moment, and goes on without its callers.
+        Ok(match self.endings.end(ending).await? {
+            EndOutcome::Ended(ended) => OneEnded::Now(ended),
+            EndOutcome::AlreadyEnded(ended) => OneEnded::Before(Some(ended)),
+            EndOutcome::Unknown => OneEnded::Before(None),
+        })
     }
 
     /// Ends several sessions of one user, in the same way.
@@ -115,7 +89,7 @@ impl Service {
         let service = Arc::clone(self);
         carry_out(async move {
             let ended = service.db.end_user_sessions(&ending).await?;
-            service.announce(ended.clone()).await?;
+            service.announcer.announce(&ended).await?;
             Ok(ended)
         })
         .await
@@ -126,27 +100,13 @@ impl Service {
         let service = Arc::clone(self);
         carry_out(async move {
             match service.db.open_session(&owner_id, &new).await {
-                Ok(Some(replaced)) => service.announce(replaced).await.map(|()| Inserted::Opened),
+                Ok(Some(replaced)) => Ok(service.announcer.announce(&replaced).await.map(|()| Inserted::Opened)?),
                 Ok(None) => Ok(Inserted::Refused),
                 Err(bo_auth_store::Error::Exists(_)) => Ok(Inserted::IdTaken),
                 Err(error) => Err(error.into()),
             }
         })
         .await
-    }
-
-    /// Makes ended sessions refused on every node, then takes what is theirs out of the cache. The first must succeed;
-    /// the second is repeated from the outbox where it fails.
-    pub(crate) async fn announce(&self, ended: Vec<EndedSession>) -> Result<(), Error> {
-        if ended.is_empty() {
-            return Ok(());
-        }
-        self.revocations.announce(&ended).await?;
-        match self.cache.sessions_ended(&ended).await {
-            Ok(()) => self.announced.add(ended.iter().map(|session| session.event_id)),
-            Err(error) => tracing::warn!(%error, sessions = ended.len(), "ended sessions are still in the cache; it will be tried again"),
-        }
-        Ok(())
     }
 
     /// Announces what the outbox holds from before `before`: work that a crash or an outage interrupted, or that another
@@ -166,7 +126,7 @@ impl Service {
             self.revocations.announce(&pending).await?;
             self.cache.sessions_ended(&pending).await?;
             total += pending.len();
-            self.announced.add(pending.iter().map(|session| session.event_id));
+            self.announcer.announced.add(pending.iter().map(|session| session.event_id));
             self.remove_announced().await?;
         }
         Ok(total)
@@ -174,10 +134,10 @@ impl Service {
 
     /// Removes the outbox rows of what has been announced.
     pub(crate) async fn remove_announced(&self) -> Result<(), Error> {
-        let announced = self.announced.take();
+        let announced = self.announcer.announced.take();
         for (position, page) in announced.chunks(500).enumerate() {
             if let Err(error) = self.db.remove_events(page).await {
-                self.announced.add(announced.iter().skip(position * 500).copied());
+                self.announcer.announced.add(announced.iter().skip(position * 500).copied());
                 return Err(error.into());
             }
         }

@@ -15,6 +15,7 @@ pub mod session_list;
 pub mod tenant;
 pub mod user_profile;
 
+mod announcer;
 mod error;
 mod password_desk;
 mod stamp_counter;

@@ -15,6 +15,7 @@ use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 
 use crate::Error;
+use crate::announcer::Announcer;
 use crate::password_desk::PasswordDesk;
 use crate::stamp_counter::StampCounter;
 use crate::tenant_registry::TenantRegistry;
@@ -65,7 +66,7 @@ pub struct Service {
     pub(crate) passwords: PasswordDesk,
     pub(crate) stamp_counter: StampCounter,
     pub(crate) captcha_drawing: tokio::sync::Semaphore,
-    pub(crate) announced: crate::ending::AnnouncedEvents,
+    pub(crate) announcer: Announcer,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) issuer: String,
 }
@@ -76,13 +77,16 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] where a store does not answer.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
+        let announcer = Announcer::new(parts.revocations.clone(), parts.cache.clone());
+        let telling = announcer.clone();
+        let endings = EndingQueue::start_telling(parts.db.clone(), move |outcomes| telling.clone().announce_outcomes(outcomes));
         let service = Self {
-            endings: EndingQueue::start(parts.db.clone()),
+            endings,
             tenants: TenantRegistry::new(Arc::new(parts.master_key), parts.tenant_lifetime),
             passwords: PasswordDesk::new(parts.password_cost, parts.password_lanes, Arc::clone(&parts.random))?,
             stamp_counter: StampCounter::default(),
             captcha_drawing: tokio::sync::Semaphore::new(1),
-            announced: crate::ending::AnnouncedEvents::default(),
+            announcer,
             db: parts.db,
             cache: parts.cache,
             plugins: parts.plugins,

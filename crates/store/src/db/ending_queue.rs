@@ -1,10 +1,12 @@
-//! Group commit: logouts that arrive together share one transaction and one flush to the disk. While one batch is being
-//! committed the next gathers, so nobody waits for company and nobody is alone in a crowd.
+//! Group commit: logouts that arrive together share one transaction and one flush to the disk, and then one telling of
+//! everyone else. While one batch is being committed the next gathers, so nobody waits for company and nobody is alone in
+//! a crowd.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::Db;
 use crate::Error;
@@ -15,6 +17,10 @@ const BATCH: usize = 512;
 
 /// How many endings wait at most; beyond them callers wait to be let in.
 const WAITING: usize = 8_192;
+
+/// How many batches are committed at a time where the database can do that: one works while another is being flushed.
+/// `SQLite` has one writer.
+const POSTGRES_LANES: usize = 2;
 
 struct Request {
     ending: Ending,
@@ -31,24 +37,39 @@ pub struct EndingQueue {
 }
 
 impl EndingQueue {
-    /// Starts the task that works on the queue. It ends with [`EndingQueue::drain`], or when every clone is gone.
+    /// Starts the tasks that work on the queue. They end with [`EndingQueue::drain`], or when every clone is gone.
     pub fn start(db: Db) -> Self {
+        Self::start_telling(db, |_| std::future::ready(Ok(())))
+    }
+
+    /// The same; whoever waits for an ending hears of it only when `tell` is done with the outcomes of its whole commit,
+    /// and hears of an outage where that fails.
+    pub fn start_telling<T, F>(db: Db, tell: T) -> Self
+    where
+        T: Fn(Arc<[EndOutcome]>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
         let (requests, received) = mpsc::channel(WAITING);
         let (closing, closed) = watch::channel(false);
         let (working, finished) = watch::channel(());
         let commits = Arc::new(AtomicU64::new(0));
-        let worker = Worker { db, commits: Arc::clone(&commits) };
-        tokio::spawn(async move {
-            worker.run(received, closed).await;
-            drop(working);
-        });
+        let lanes = match db {
+            Db::Postgres(_) => POSTGRES_LANES,
+            Db::Sqlite { .. } => 1,
+        };
+        let worker = Arc::new(Worker { db, requests: Mutex::new(received), tell, commits: Arc::clone(&commits), working });
+        for _ in 0..lanes {
+            tokio::spawn(Arc::clone(&worker).run(closed.clone()));
+        }
         Self { requests, closing, finished, commits }
     }
 
-    /// Ends a session; its end is durable when this returns. A caller who goes away does not take the ending back.
+    /// Ends a session; its end is durable, and told, when this returns. A caller who goes away does not take the ending
+    /// back.
     ///
     /// # Errors
-    /// [`Error::DatabaseUnavailable`] where the database does not answer or the queue is closed.
+    /// [`Error::DatabaseUnavailable`] where the database does not answer, the queue is closed, or the others could not be
+    /// told.
     pub async fn end(&self, ending: Ending) -> Result<EndOutcome, Error> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { ending, answer }).await.map_err(|_| closed())?;
@@ -59,7 +80,7 @@ impl EndingQueue {
     pub async fn drain(&self) {
         self.closing.send_replace(true);
         let mut finished = self.finished.clone();
-        // The worker never sends: it drops its end when it is done, and that is what this waits for.
+        // Nothing is ever sent: the other ends are dropped when the work is done, and that is what this waits for.
         while finished.changed().await.is_ok() {}
     }
 
@@ -69,15 +90,29 @@ impl EndingQueue {
     }
 }
 
-struct Worker {
+struct Worker<T> {
     db: Db,
+    requests: Mutex<mpsc::Receiver<Request>>,
+    tell: T,
     commits: Arc<AtomicU64>,
+    /// Cloned by whoever has something left to do.
+    working: watch::Sender<()>,
 }
 
-impl Worker {
-    async fn run(self, mut requests: mpsc::Receiver<Request>, mut closing: watch::Receiver<bool>) {
+/// The callers of a batch, in its order.
+type Answers = Vec<oneshot::Sender<Result<EndOutcome, Error>>>;
+
+impl<T, F> Worker<T>
+where
+    T: Fn(Arc<[EndOutcome]>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    async fn run(self: Arc<Self>, mut closing: watch::Receiver<bool>) {
         let mut batch = Vec::with_capacity(BATCH);
+        let gather: u128 = std::env::var("BO_GATHER").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let mut crowd = 0;
         loop {
+            let mut requests = self.requests.lock().await;
             tokio::select! {
                 taken = requests.recv_many(&mut batch, BATCH) => {
                     if taken == 0 {
@@ -87,14 +122,26 @@ impl Worker {
                 // From here on `recv_many` gives what is left and then nothing.
                 _ = closing.wait_for(|closing| *closing), if !requests.is_closed() => requests.close(),
             }
-            let (endings, answers): (Vec<_>, Vec<_>) = batch.drain(..).map(|request| (request.ending, request.answer)).unzip();
+            if gather > 0 && batch.len() * 2 < crowd {
+                let began = std::time::Instant::now();
+                while batch.len() + requests.len() < crowd && began.elapsed().as_micros() < gather {
+                    tokio::task::yield_now().await;
+                }
+                while batch.len() < BATCH
+                    && let Ok(request) = requests.try_recv()
+                {
+                    batch.push(request);
+                }
+            }
+            drop(requests);
+            crowd = batch.len();
+            let (endings, answers): (Vec<_>, Answers) = batch.drain(..).map(|request| (request.ending, request.answer)).unzip();
             match self.commit(&endings).await {
-                Ok(outcomes) => outcomes.into_iter().zip(answers).for_each(|(outcome, answer)| reply(answer, Ok(outcome))),
+                Ok(outcomes) => self.tell(outcomes, answers),
                 Err(error) if error.is_unavailable() => {
-                    for answer in answers {
-                        reply(answer, Err(error.repeated()));
-                    }
+                    refuse(answers, &error);
                     // Whoever has waited through the outage is not made to wait for another one.
+                    let mut requests = self.requests.lock().await;
                     while let Ok(request) = requests.try_recv() {
                         reply(request.answer, Err(error.repeated()));
                     }
@@ -102,8 +149,10 @@ impl Worker {
                 // One of them is not acceptable to the database: the others must not suffer for it.
                 Err(_) => {
                     for (ending, answer) in endings.iter().zip(answers) {
-                        let outcome = self.commit(std::slice::from_ref(ending)).await;
-                        reply(answer, outcome.and_then(|outcomes| outcomes.into_iter().next().ok_or_else(closed)));
+                        match self.commit(std::slice::from_ref(ending)).await {
+                            Ok(outcomes) => self.tell(outcomes, vec![answer]),
+                            Err(error) => reply(answer, Err(error)),
+                        }
                     }
                 }
             }
@@ -117,6 +166,29 @@ impl Worker {
         let outcomes = self.db.end_sessions(endings).await?;
         self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(outcomes)
+    }
+
+    /// Tells of a commit and then answers those who wait for it, while the next batch is being committed.
+    fn tell(&self, outcomes: Vec<EndOutcome>, answers: Answers) {
+        if outcomes.is_empty() {
+            return;
+        }
+        let outcomes: Arc<[EndOutcome]> = outcomes.into();
+        let told = (self.tell)(Arc::clone(&outcomes));
+        let working = self.working.clone();
+        tokio::spawn(async move {
+            match told.await {
+                Ok(()) => outcomes.iter().zip(answers).for_each(|(outcome, answer)| reply(answer, Ok(outcome.clone()))),
+                Err(error) => refuse(answers, &error),
+            }
+            drop(working);
+        });
+    }
+}
+
+fn refuse(answers: Answers, error: &Error) {
+    for answer in answers {
+        reply(answer, Err(error.repeated()));
     }
 }
 

@@ -33,8 +33,16 @@ impl Db {
         Ok(payloads.into_iter().map(|payload| payload.0).collect())
     }
 
-    /// Marks events that could not be told by way of Redis, so that the other nodes find them here.
-    pub async fn mark_untold(&self, event_ids: &[i64]) -> Result<(), Error> {
+    /// Marks events that could not be told by way of Redis, so that the other nodes find them here: these, or all that are
+    /// still to be told.
+    pub async fn mark_untold(&self, event_ids: Option<&[i64]>) -> Result<(), Error> {
+        let Some(event_ids) = event_ids else {
+            return on!(self, write, |connection| sqlx::query("UPDATE bo_outbox SET kind = $2 WHERE kind = $1")
+                .bind(SESSION_ENDED)
+                .bind(SESSION_ENDED_UNTOLD)
+                .execute(connection)
+                .map_ok(|_| ()));
+        };
         match self {
             Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query("UPDATE bo_outbox SET kind = $2 WHERE event_id = ANY($1)")
                 .bind(event_ids)

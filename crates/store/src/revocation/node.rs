@@ -112,8 +112,11 @@ impl Node {
             Err(error) => {
                 tracing::warn!(%error, sessions = ended.len(), "other nodes could not be told by way of Redis; waiting until their leases have run out");
                 counter!("bo_auth_announcements_total", "way" => "database").increment(1);
-                let events: Vec<i64> = ended.iter().map(|session| session.event_id).filter(|id| *id != 0).collect();
-                self.db.mark_untold(&events).await?;
+                let events: Vec<i64> = ended.iter().map(|session| session.event_id).collect();
+                // Whoever ended a session before, and may have died before telling it, has left an event whose id is not
+                // known here: then everything that is still to be told is marked.
+                let known = events.iter().all(|id| *id != 0);
+                self.db.mark_untold(known.then_some(events.as_slice())).await?;
                 tokio::time::sleep(LEASE + ROUNDING).await;
             }
         }

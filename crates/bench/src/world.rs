@@ -1,0 +1,152 @@
+//! A tenant with users and many sessions, and the requests that their owners send. Tokens are issued with the tenant's
+//! own keys, as a login would, without a login's cost.
+
+use std::sync::Arc;
+
+use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
+use bo_auth_core::password::{PasswordCost, PasswordHasher};
+use bo_auth_core::random::{SystemRandom, alphanumeric};
+use bo_auth_core::signing_key::Algorithm;
+use bo_auth_core::stamp::{encrypt_stamp, new_stamp_plaintext};
+use bo_auth_core::time::{Clock, SystemClock, Timestamp};
+use bo_auth_core::token::access::AccessClaims;
+use bo_auth_server::configuration::{CacheChoice, DatabaseChoice, Secret, StoreConfiguration};
+use bo_auth_server::stores::{make_data_directory, open_database, open_master_key};
+use bo_auth_service::operator::Operator;
+use bo_auth_service::operator::tenant::NewTenant;
+use bo_auth_service::operator::user::NewUser;
+use bo_auth_service::tenant::Tenant;
+use serde_json::json;
+
+use crate::Failure;
+use crate::load::Requests;
+use crate::product::Stores;
+use crate::rows::Rows;
+
+/// The tenant.
+pub(crate) const OWNER: &str = "bench";
+/// Its system.
+pub(crate) const SYSTEM: &str = "web";
+
+const MINUTE: i64 = 60_000;
+
+/// A tenant that is there, and its keys.
+pub(crate) struct World {
+    tenant: Tenant,
+    rows: Rows,
+    random: SystemRandom,
+    next_session: u32,
+}
+
+impl World {
+    /// Makes the tenant, so many users with a row, and so many sessions.
+    pub(crate) async fn make(stores: &Stores<'_>, users: u32, sessions: u32) -> Result<Self, Failure> {
+        make_data_directory(stores.data)?;
+        let configuration = StoreConfiguration {
+            data: stores.data.to_owned(),
+            database: match stores.cluster {
+                Some((postgres, _)) => DatabaseChoice::Postgres(Secret::new(postgres.to_owned())),
+                None => DatabaseChoice::Sqlite(stores.data.join("bo-auth.db")),
+            },
+            cache: CacheChoice::Local,
+            single_node: true,
+            master_key: None,
+        };
+        let operator = Operator {
+            db: open_database(&configuration).await?,
+            cache: None,
+            revocations: None,
+            master_key: open_master_key(&configuration, true)?,
+            hasher: PasswordHasher::new(PasswordCost { memory_kib: 64, iterations: 1, lanes: 1 })?,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom::default()),
+        };
+        operator.db.migrate().await?;
+        let owner_id = OwnerId::parse(OWNER)?;
+        let new = NewTenant {
+            owner_id: owner_id.clone(),
+            name: "压测".to_owned(),
+            system: (SystemId::parse(SYSTEM)?, "压测".to_owned()),
+            algorithm: Algorithm::HS256,
+            // As many as one machine's generator can send.
+            settings: json!({"addressRequestsPerMinute": 60_000_000, "tenantRequestsPerMinute": 60_000_000}),
+        };
+        operator.add_tenant(&new, None).await?;
+        let rows = Rows { count: sessions, newest: Timestamp(SystemClock.now().millis() - MINUTE) };
+        for session in 0..users {
+            let new = NewUser {
+                user_id: Some(UserId::parse(&rows.user_id(session))?),
+                account: format!("account-{session}"),
+                name: "压测用户".to_owned(),
+                mobile: None,
+                push_name: None,
+                area_codes: Vec::new(),
+            };
+            operator.add_user(&owner_id, new, "never-used-to-sign-in").await?;
+        }
+        let record = operator.get_tenant(&owner_id).await?;
+        let tenant = Tenant::assemble(record, &operator.master_key)?;
+        operator.db.close().await;
+        match stores.cluster {
+            Some((postgres, _)) => rows.insert_into_postgres(postgres).await?,
+            None => rows.insert_into_sqlite(&stores.data.join("bo-auth.db"))?,
+        }
+        Ok(Self { tenant, rows, random: SystemRandom::default(), next_session: 0 })
+    }
+
+    /// Requests for the profiles of the users of the first sessions, each with a stamp of its own.
+    pub(crate) fn current_user(&self, path: &str, users: u32, count: usize) -> Result<Requests, Failure> {
+        let tokens: Vec<String> = (0..users).map(|session| self.access_token(session)).collect::<Result<_, _>>()?;
+        let mut requests = Requests::default();
+        for token in tokens.iter().cycle().take(count) {
+            requests.add(&self.request(path, token)?);
+        }
+        Ok(requests)
+    }
+
+    /// Logouts of sessions that nobody has ended yet, picked from everywhere in the table.
+    pub(crate) fn logouts(&mut self, count: u32) -> Result<Requests, Failure> {
+        let mut requests = Requests::default();
+        for pick in self.next_session..self.next_session + count {
+            let session = self.rows.scattered(pick).ok_or("there are no sessions left to sign out of")?;
+            let refresh_token = self.tenant.refresh_keys.issue(self.rows.session_id(session), 0);
+            let path = format!("/bo/api/v3/auth/token/logout?refreshToken={refresh_token}&_nodejs=common-data");
+            requests.add(&self.request(&path, &self.access_token(session)?)?);
+        }
+        self.next_session += count;
+        Ok(requests)
+    }
+
+    /// How many sessions [`World::logouts`] has not given out.
+    pub(crate) const fn sessions_left(&self) -> u32 {
+        self.rows.count - self.next_session
+    }
+
+    fn request(&self, path: &str, token: &str) -> Result<String, Failure> {
+        let (key, _) = self.tenant.stamp_keys.first().ok_or("the tenant has no stamp key")?;
+        let rules = &self.tenant.system(None)?.stamp_rules;
+        let stamp = encrypt_stamp(&new_stamp_plaintext(&self.random, Some(SystemClock.now())), key, rules);
+        Ok(format!(
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\nXownerId: {OWNER}\r\nXsysId: {SYSTEM}\r\n\
+             XverifyApi: {stamp}\r\nAuthorization: Bearer {token}\r\n\r\n"
+        ))
+    }
+
+    fn access_token(&self, session: u32) -> Result<String, Failure> {
+        let now = SystemClock.now();
+        let claims = AccessClaims {
+            issuer: "bo-auth".to_owned(),
+            user_id: UserId::parse(&self.rows.user_id(session))?,
+            name: "压测用户".to_owned(),
+            client_id: SYSTEM.to_owned(),
+            push_name: None,
+            owner_id: self.tenant.owner_id.clone(),
+            sys_id: SystemId::parse(SYSTEM)?,
+            session_id: self.rows.session_id(session),
+            jti: alphanumeric(&self.random, 22),
+            issued_at: now,
+            expires_at: Timestamp(now.millis() + 60 * MINUTE),
+        };
+        Ok(self.tenant.signing_keys.issue(&claims)?)
+    }
+}

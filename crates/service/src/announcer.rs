@@ -1,0 +1,71 @@
+//! Tells everyone that sessions have ended, once the database knows.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bo_auth_store::record::{EndOutcome, EndedSession};
+use bo_auth_store::revocation::Revocations;
+use bo_auth_store::{Cache, Error};
+
+/// Events that have been announced and whose outbox rows may go.
+#[derive(Default)]
+pub(crate) struct AnnouncedEvents(Mutex<Vec<i64>>);
+
+impl AnnouncedEvents {
+    pub(crate) fn add(&self, events: impl IntoIterator<Item = i64>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+    }
+
+    pub(crate) fn take(&self) -> Vec<i64> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Tells the nodes and the cache. Clones are one and the same.
+#[derive(Clone)]
+pub(crate) struct Announcer {
+    revocations: Revocations,
+    cache: Cache,
+    /// What has been announced.
+    pub(crate) announced: Arc<AnnouncedEvents>,
+}
+
+impl Announcer {
+    pub(crate) fn new(revocations: Revocations, cache: Cache) -> Self {
+        Self { revocations, cache, announced: Arc::default() }
+    }
+
+    /// Makes ended sessions refused on every node, and takes what is theirs out of the cache, both at the same time. The
+    /// first must succeed; the second is repeated from the outbox where it fails.
+    pub(crate) async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
+        self.announce_all(ended, ended).await
+    }
+
+    /// Announces the outcomes of one commit. Of a session that had ended before, the call that ended it may not have told
+    /// yet: the answer that waits for this must be true as well, so that it is made refused here too.
+    pub(crate) async fn announce_outcomes(self, outcomes: Arc<[EndOutcome]>) -> Result<(), Error> {
+        let mut sessions = Vec::with_capacity(outcomes.len());
+        sessions.extend(outcomes.iter().filter_map(|outcome| match outcome {
+            EndOutcome::Ended(session) => Some(session.clone()),
+            EndOutcome::AlreadyEnded(_) | EndOutcome::Unknown => None,
+        }));
+        let ended = sessions.len();
+        sessions.extend(outcomes.iter().filter_map(|outcome| match outcome {
+            EndOutcome::AlreadyEnded(session) => Some(session.clone()),
+            EndOutcome::Ended(_) | EndOutcome::Unknown => None,
+        }));
+        self.announce_all(&sessions, &sessions[..ended]).await
+    }
+
+    async fn announce_all(&self, refused: &[EndedSession], ended: &[EndedSession]) -> Result<(), Error> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let (told, uncached) = tokio::join!(self.revocations.announce(refused), self.cache.sessions_ended(ended));
+        told?;
+        match uncached {
+            Ok(()) => self.announced.add(ended.iter().map(|session| session.event_id)),
+            Err(error) => tracing::warn!(%error, sessions = ended.len(), "ended sessions are still in the cache; it will be tried again"),
+        }
+        Ok(())
+    }
+}

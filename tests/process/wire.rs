@@ -116,6 +116,13 @@ impl Connection {
         Ok(answer)
     }
 
+    /// Waits until the server closes the connection, without a further word.
+    pub(crate) async fn closed(&mut self) {
+        let mut rest = Vec::new();
+        self.0.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
+    }
+
     async fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         self.0.read_line(&mut line).await?;

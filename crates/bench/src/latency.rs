@@ -69,7 +69,7 @@ pub(crate) fn directory(options: &Options, size: u32) -> PathBuf {
 
 async fn turn(side: &mut Side) -> Result<Vec<Duration>, Failure> {
     let requests = side.world.logouts(PER_TURN)?;
-    Ok(drive(side.server.address, 1, requests, Duration::from_secs(60)).await?.latencies)
+    Ok(drive(side.server.address, 1, requests, Duration::from_mins(1)).await?.latencies)
 }
 
 /// The time that such a part of all times does not exceed.

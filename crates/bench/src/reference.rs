@@ -85,11 +85,4 @@ impl<'a> PostgresTable<'a> {
         let rate = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
         rate.ok_or_else(|| format!("pgbench: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
-
-    /// Begins a new interval between checkpoints, so that neither side pays for the other's.
-    pub(crate) async fn checkpoint(&self) -> Result<(), Failure> {
-        let mut connection = PgConnection::connect(self.url).await?;
-        sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
-        Ok(connection.close().await?)
-    }
 }

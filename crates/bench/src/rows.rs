@@ -38,7 +38,7 @@ impl Rows {
     pub(crate) fn session_id(&self, session: u32) -> SessionId {
         let session = i64::from(session);
         let at = first_id_at(Timestamp(self.oldest() + session / PER_MILLISECOND));
-        SessionId::from_number(at | (session * SPREAD & 0x3f_ffff))
+        SessionId::from_number(at | ((session * SPREAD) & 0x3f_ffff))
     }
 
     /// Whose it is: two sessions a user.

@@ -109,8 +109,6 @@ where
 {
     async fn run(self: Arc<Self>, mut closing: watch::Receiver<bool>) {
         let mut batch = Vec::with_capacity(BATCH);
-        let gather: u128 = std::env::var("BO_GATHER").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-        let mut crowd = 0;
         loop {
             let mut requests = self.requests.lock().await;
             tokio::select! {
@@ -122,19 +120,7 @@ where
                 // From here on `recv_many` gives what is left and then nothing.
                 _ = closing.wait_for(|closing| *closing), if !requests.is_closed() => requests.close(),
             }
-            if gather > 0 && batch.len() * 2 < crowd {
-                let began = std::time::Instant::now();
-                while batch.len() + requests.len() < crowd && began.elapsed().as_micros() < gather {
-                    tokio::task::yield_now().await;
-                }
-                while batch.len() < BATCH
-                    && let Ok(request) = requests.try_recv()
-                {
-                    batch.push(request);
-                }
-            }
             drop(requests);
-            crowd = batch.len();
             let (endings, answers): (Vec<_>, Answers) = batch.drain(..).map(|request| (request.ending, request.answer)).unzip();
             match self.commit(&endings).await {
                 Ok(outcomes) => self.tell(outcomes, answers),

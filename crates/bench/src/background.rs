@@ -29,8 +29,14 @@ impl Server {
     /// Starts it and waits until it listens. Its log goes to a file, as in production it would.
     pub(crate) fn start(arguments: &[String], log: &Path) -> Result<Self, Failure> {
         let log = std::fs::File::create(log)?;
-        let mut child =
-            Command::new(std::env::current_exe()?).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        // What is set for this program, a database's address above all, is not meant for the server.
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
         let input = child.stdin.take();
         let mut line = String::new();
         if let Some(output) = child.stdout.take() {

@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// The Redis beside it
     #[arg(long)]
     pub(crate) redis: Option<String>,
+    /// Clients on either side of the throughput parts, each with one request in flight
+    #[arg(long, default_value_t = 64)]
+    pub(crate) clients: usize,
     /// Rounds of each side [default: 5, quick 2]
     #[arg(long)]
     pub(crate) rounds: Option<usize>,

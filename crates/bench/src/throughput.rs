@@ -11,9 +11,6 @@ use crate::reference::{PostgresTable, SqliteTable};
 use crate::report::{Ratios, Report, Target};
 use crate::world::World;
 
-/// Clients on either side.
-const CONNECTIONS: usize = 32;
-
 /// More logouts a second than the server carries out.
 const PREPARED_PER_SECOND: u32 = 25_000;
 
@@ -28,14 +25,14 @@ pub(crate) async fn measure_postgres(options: &Options, report: &mut Report) -> 
     let mut world = World::make(&stores, 0, options.sessions()).await?;
     let table = PostgresTable::make(postgres, &options.directory, options.sessions()).await?;
     let server = stores.start()?;
-    logouts(&mut world, &server, options.round() / 4).await?;
+    logouts(options, &mut world, &server, options.round() / 4).await?;
     let mut rounds = Rounds::default();
     for _ in 0..options.rounds() {
-        let ours = logouts(&mut world, &server, options.round()).await?;
-        let best = table.updates(CONNECTIONS, options.round()).await?;
+        let ours = logouts(options, &mut world, &server, options.round()).await?;
+        let best = table.updates(options.clients, options.round()).await?;
         rounds.add(&ours, best);
     }
-    rounds.report(report, ["logouts on Postgres and Redis / pgbench updates, a second", "Postgres and Redis", "pgbench"], 0.5);
+    rounds.report(options, report, ["logouts on Postgres and Redis / pgbench updates, a second", "Postgres and Redis", "pgbench"], 0.5);
     Ok(())
 }
 
@@ -46,22 +43,22 @@ pub(crate) async fn measure_sqlite(options: &Options, report: &mut Report) -> Re
     let mut world = World::make(&stores, 0, options.sessions()).await?;
     let table = SqliteTable::make(&options.directory.join("reference.db"), options.sessions())?;
     let server = stores.start()?;
-    logouts(&mut world, &server, options.round() / 4).await?;
+    logouts(options, &mut world, &server, options.round() / 4).await?;
     table.updates(options.round() / 4)?;
     let mut rounds = Rounds::default();
     for _ in 0..options.rounds() {
-        let ours = logouts(&mut world, &server, options.round()).await?;
+        let ours = logouts(options, &mut world, &server, options.round()).await?;
         let best = table.updates(options.round())?;
         rounds.add(&ours, best);
     }
-    rounds.report(report, ["logouts on SQLite / single updates, a second", "SQLite", "single updates"], 0.7);
+    rounds.report(options, report, ["logouts on SQLite / single updates, a second", "SQLite", "single updates"], 0.7);
     Ok(())
 }
 
-async fn logouts(world: &mut World, server: &Server, time: Duration) -> Result<Load, Failure> {
+async fn logouts(options: &Options, world: &mut World, server: &Server, time: Duration) -> Result<Load, Failure> {
     let wanted = PREPARED_PER_SECOND * u32::try_from(time.as_millis())? / 1000;
     let requests = world.logouts(wanted.min(world.sessions_left()))?;
-    drive(server.address, CONNECTIONS, requests, time).await
+    drive(server.address, options.clients, requests, time).await
 }
 
 #[derive(Default)]
@@ -78,10 +75,10 @@ impl Rounds {
         self.last = Some((ours, best));
     }
 
-    fn report(self, report: &mut Report, [what, ours_name, best_name]: [&str; 3], target: f64) {
+    fn report(self, options: &Options, report: &mut Report, [what, ours_name, best_name]: [&str; 3], target: f64) {
         report.add(what, &Ratios::of(self.ratios), "", Target::AtLeast(target));
         if let Some((ours, best)) = self.last {
-            report.remark(format!("{CONNECTIONS} clients, a second: {ours:.0} logouts on {ours_name}, {best:.0} by {best_name}"));
+            report.remark(format!("{} clients, a second: {ours:.0} logouts on {ours_name}, {best:.0} by {best_name}", options.clients));
         }
     }
 }

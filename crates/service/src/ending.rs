@@ -130,11 +130,17 @@ impl Service {
             return Ok(());
         }
         self.revocations.announce(&ended).await?;
-        match self.cache.sessions_ended(&ended).await {
+        match self.forget_ended(&ended).await {
             Ok(()) => self.announced.add(ended.iter().map(|session| session.event_id)),
             Err(error) => tracing::warn!(%error, sessions = ended.len(), "ended sessions are still in the cache; it will be tried again"),
         }
         Ok(())
+    }
+
+    /// Takes what is theirs out of the cache, and out of what old servers read.
+    async fn forget_ended(&self, ended: &[EndedSession]) -> Result<(), Error> {
+        self.cache.sessions_ended(ended).await?;
+        self.remove_from_old_servers(ended).await
     }
 
     /// Announces what the outbox holds from before `before`: work that a crash or an outage interrupted, or that another
@@ -152,7 +158,7 @@ impl Service {
                 break;
             }
             self.revocations.announce(&pending).await?;
-            self.cache.sessions_ended(&pending).await?;
+            self.forget_ended(&pending).await?;
             total += pending.len();
             self.announced.add(pending.iter().map(|session| session.event_id));
             self.remove_announced().await?;

@@ -15,6 +15,7 @@ use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 
 use crate::Error;
+use crate::legacy_fleet::Fleet;
 use crate::password_desk::PasswordDesk;
 use crate::stamp_counter::StampCounter;
 use crate::tenant_registry::TenantRegistry;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub password_cost: PasswordCost,
     /// How many passwords are hashed at a time.
     pub password_lanes: usize,
+    /// The v1.0 fleets that are served.
+    pub fleets: Vec<Arc<Fleet>>,
     /// How long a prepared tenant is used before its rows are looked at again.
     pub tenant_lifetime: Duration,
     /// The present instant.
@@ -68,6 +71,7 @@ pub struct Service {
     pub(crate) announced: crate::ending::AnnouncedEvents,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) issuer: String,
+    pub(crate) fleets: Vec<Arc<Fleet>>,
 }
 
 impl Service {
@@ -89,6 +93,7 @@ impl Service {
             revocations: parts.revocations,
             admission: parts.admission,
             issuer: parts.issuer,
+            fleets: parts.fleets,
             clock: parts.clock,
             random: parts.random,
         };

@@ -7,5 +7,6 @@
 mod support;
 
 mod error_table;
+mod legacy;
 mod logout;
 mod logout_refusals;

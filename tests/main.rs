@@ -6,7 +6,27 @@
 #[macro_use]
 mod support;
 
+mod bad_headers;
+mod bad_parameters;
+mod captcha;
+mod command_line;
+mod crash;
+mod cross_origin;
+mod current_user;
+mod envelope;
 mod error_table;
+mod isolation;
+mod keys;
 mod legacy;
+mod login;
 mod logout;
 mod logout_refusals;
+mod persistence;
+mod plugins;
+mod process;
+mod proxies;
+mod races;
+mod refresh;
+mod sessions;
+mod stamp;
+mod stamp_v2;

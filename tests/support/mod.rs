@@ -12,17 +12,20 @@
 mod answer;
 mod app;
 mod backend;
+mod every_route;
 mod request;
 mod session;
 mod tenant;
 mod wire;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, envelope};
 pub(crate) use app::TestApp;
 pub(crate) use backend::{Backend, run};
+pub(crate) use every_route::{RouteRequest, captcha_picture, every_route};
 pub(crate) use request::TestRequest;
-pub(crate) use session::{Session, User};
+pub(crate) use session::{Session, User, base64_url, claims};
 pub(crate) use tenant::{DES_KEY, System, Tenant};
+pub(crate) use wire::exchange;
 
 /// The routes of the contract.
 pub(crate) mod route {

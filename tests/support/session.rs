@@ -65,6 +65,12 @@ impl User {
         Session::from_answer(self.clone(), &answer)
     }
 
+    /// Every session of the user as the database has it, the newest first.
+    pub(crate) async fn rows(&self) -> Vec<SessionRecord> {
+        let tenant = &self.system.tenant;
+        tenant.node.service().db.list_sessions(&tenant.owner_id, Some(&self.id), false, None, 1_000).await.unwrap()
+    }
+
     /// A session opened behind the wire, without a stamp, a password or a rate: for tests that need many.
     pub(crate) async fn signed_in(&self) -> Session {
         let node = &self.system.tenant.node;
@@ -166,8 +172,13 @@ impl Session {
 
     /// Asserts that both proofs are accepted; asks with the access token alone, so that nothing moves on.
     pub(crate) async fn assert_live(&self) {
+        self.assert_live_by(|request| request).await;
+    }
+
+    /// The same, where requests need something done to them.
+    pub(crate) async fn assert_live_by(&self, change: impl FnOnce(TestRequest) -> TestRequest) {
         assert_eq!(self.row().await.ended, None);
-        let answer = self.current_user().send().await;
+        let answer = change(self.current_user()).send().await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
 

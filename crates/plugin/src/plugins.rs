@@ -118,7 +118,7 @@ impl Plugins {
             self.run_bounded(plugin, envelope, context).await
         };
         if let Some(failure) = &outcome.failure {
-            metrics::counter!("plugin_failures_total", "code" => failure.code.as_str()).increment(1);
+            metrics::counter!("bo_auth_plugin_failures_total", "code" => failure.code.as_str()).increment(1);
         }
         outcome
     }

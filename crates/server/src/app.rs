@@ -31,6 +31,7 @@ use crate::listener::{DrainReport, Listener};
 use crate::openapi::documents;
 use crate::stores::{
     DataLock, OpenError, lock_data_directory, make_data_directory, open_cache, open_database, open_master_key, open_redis,
+    verify_master_key,
 };
 use crate::telemetry::Observe;
 use crate::telemetry::metrics::Metrics;
@@ -154,6 +155,7 @@ async fn start_service(
     let master_key = open_master_key(stores, is_embedded || configuration.demo)?;
     let db = open_database(stores).await?;
     db.migrate().await.map_err(OpenError::from)?;
+    verify_master_key(&db, &master_key).await?;
     let redis = open_redis(stores)?;
     let cache = open_cache(stores, &db, redis.as_ref(), Arc::clone(&clock))?;
     let admission = redis.clone().map_or_else(Admission::local, Admission::shared);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bo_auth_core::random::SystemRandom;
-use bo_auth_core::sealing::MasterKey;
+use bo_auth_core::sealing::{MasterKey, key_context};
 use bo_auth_core::time::Clock;
 use bo_auth_store::{Cache, Db, RedisConnection};
 
@@ -48,6 +48,11 @@ pub enum OpenError {
     /// A master key of the wrong form.
     #[error("the master key is not usable: it must be 32 bytes as base64 or 64 hexadecimal digits")]
     MasterKey,
+    /// A master key that does not open what the database holds.
+    #[error(
+        "the master key is not the one that sealed the secrets in this database: give that one with --master-key-file (or BO_AUTH_MASTER_KEY), or restore {MASTER_KEY_FILE} in the data directory from a backup"
+    )]
+    OtherMasterKey,
     /// A store.
     #[error(transparent)]
     Store(#[from] bo_auth_store::Error),
@@ -106,6 +111,19 @@ pub fn open_master_key(configuration: &StoreConfiguration, make: bool) -> Result
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(OpenError::NoMasterKey),
         Err(source) => Err(failed(source)),
     }
+}
+
+/// Tries the master key on a secret that the database holds, if it holds one: with another key everything would be
+/// refused, and what is added would be lost to the right one.
+///
+/// # Errors
+/// [`OpenError::OtherMasterKey`]; [`OpenError::Store`] where the database does not answer.
+pub async fn verify_master_key(db: &Db, master_key: &MasterKey) -> Result<(), OpenError> {
+    let Some(first) = db.list_tenants(None, 1).await?.pop() else { return Ok(()) };
+    let keys = db.find_tenant(&first.owner_id).await?.map_or_else(Vec::new, |tenant| tenant.keys);
+    let Some(key) = keys.first() else { return Ok(()) };
+    let context = key_context(&first.owner_id, &key.key_id, key.purpose.as_str());
+    master_key.open(&context, &key.sealed).map(|_| ()).map_err(|_| OpenError::OtherMasterKey)
 }
 
 /// Connects to the database.

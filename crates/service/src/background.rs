@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::gauge;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -57,6 +58,7 @@ impl Background {
             .map(|_| ()));
         repeat!(tasks, every(5_000), "saving stamp uses", |service| save_stamp_uses(service).await);
         repeat!(tasks, every(5_000), "reading origins", |service| service.tenants.reload_origins(&service.db).await);
+        repeat!(tasks, every(5_000), "measuring", |service| measure(service).await);
         repeat!(tasks, every(60_000), "forgetting", |service| forget_expired(service).await);
         repeat!(tasks, every(60_000), "cleaning up", |service| clean_up(service).await);
         let (following, mut told) = (Arc::clone(service), stopped);
@@ -109,6 +111,17 @@ impl Turns {
             _ = self.stopped.changed() => false,
         }
     }
+}
+
+/// What a dashboard shows of the promise: what is still to be told, for how long, and what is remembered.
+async fn measure(service: &Service) -> Result<(), Error> {
+    let entries = u32::try_from(service.revocations.len()).unwrap_or(u32::MAX);
+    gauge!("bo_auth_ended_sessions_in_memory").set(f64::from(entries));
+    let backlog = service.db.outbox_backlog().await?;
+    gauge!("bo_auth_outbox_events").set(f64::from(u32::try_from(backlog.events).unwrap_or(u32::MAX)));
+    let age = backlog.oldest.map_or(Duration::ZERO, |oldest| oldest.until(service.clock.now()));
+    gauge!("bo_auth_outbox_age_seconds").set(age.as_secs_f64());
+    Ok(())
 }
 
 async fn flush_nonces(service: &Service) -> Result<(), Error> {

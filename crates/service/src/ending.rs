@@ -42,6 +42,16 @@ pub(crate) enum OneEnded {
     Before(Option<EndedSession>),
 }
 
+/// What became of a session that was to be opened.
+pub(crate) enum Inserted {
+    /// It is open.
+    Opened,
+    /// The user's password has changed, or the user was disabled, in the meantime.
+    Refused,
+    /// Another session has its id.
+    IdTaken,
+}
+
 impl Call<'_> {
     /// Ends one session of this tenant and tells everyone.
     pub(crate) async fn end_one(
@@ -111,14 +121,16 @@ impl Service {
         .await
     }
 
-    /// Opens a session and ends those that give way, in the same way; `false` where the user's password has changed, or
-    /// the user was disabled, in the meantime.
-    pub(crate) async fn insert_session(self: &Arc<Self>, owner_id: OwnerId, new: NewSession) -> Result<bool, Error> {
+    /// Opens a session and ends those that give way, in the same way.
+    pub(crate) async fn insert_session(self: &Arc<Self>, owner_id: OwnerId, new: NewSession) -> Result<Inserted, Error> {
         let service = Arc::clone(self);
         carry_out(async move {
-            let Some(replaced) = service.db.open_session(&owner_id, &new).await? else { return Ok(false) };
-            service.announce(replaced).await?;
-            Ok(true)
+            match service.db.open_session(&owner_id, &new).await {
+                Ok(Some(replaced)) => service.announce(replaced).await.map(|()| Inserted::Opened),
+                Ok(None) => Ok(Inserted::Refused),
+                Err(bo_auth_store::Error::Exists(_)) => Ok(Inserted::IdTaken),
+                Err(error) => Err(error.into()),
+            }
         })
         .await
     }

@@ -10,6 +10,7 @@ use bo_auth_store::record::{Credentials, NewSession, RequestTrace, SessionRecord
 
 use crate::call::{PluginRule, RequestFacts, Shaping, per_minute};
 use crate::captcha::FailureSubject;
+use crate::ending::Inserted;
 use crate::token_pair::TokenPair;
 use crate::user_profile::Fetched;
 use crate::{Call, Error, Service};
@@ -19,6 +20,9 @@ const USER_AGENT_CHARACTERS: usize = 256;
 
 /// The longest name to sign in with, in bytes.
 const ACCOUNT_BYTES: usize = 128;
+
+/// How many ids are tried for a session before the login is put off.
+const ID_ATTEMPTS: usize = 5;
 
 /// What a login is asked with.
 #[derive(Clone, Copy)]
@@ -102,13 +106,22 @@ impl Call<'_> {
         }
         service.clear_failures(owner_id, subject).await?;
         if service.passwords.needs_rehash(&credentials.password_hash) {
-            let renewed = service.passwords.hash(password).await?;
-            let user_id = &credentials.user.user_id;
-            if service.db.set_password_hash(owner_id, user_id, &credentials.password_hash, &renewed).await? {
-                credentials.password_hash = renewed;
-            }
+            credentials.password_hash = self.renew_hash(&credentials, password).await?;
         }
         Ok(credentials)
+    }
+
+    /// Hashes the password anew, at what a hash costs now; answers the hash that the user's row then holds.
+    async fn renew_hash(&self, credentials: &Credentials, password: Vec<u8>) -> Result<String, Error> {
+        let (service, owner_id, user) = (self.service, &self.tenant.owner_id, &credentials.user);
+        let renewed = service.passwords.hash(password.clone()).await?;
+        if service.db.set_password_hash(owner_id, &user.user_id, &credentials.password_hash, &renewed).await? {
+            return Ok(renewed);
+        }
+        // Another login has renewed it at the same time, or the password has changed: what stands there now decides.
+        let hash = service.db.find_credentials(owner_id, &user.account).await?.map(|present| present.password_hash);
+        let fits = service.passwords.verify(password, hash.clone()).await?;
+        hash.filter(|_| fits).ok_or(Error::LoginFailed)
     }
 
     /// The password as it was typed.
@@ -132,34 +145,46 @@ impl Call<'_> {
         password_hash: &str,
         trace: RequestTrace,
     ) -> Result<(SessionRecord, TokenPair), Error> {
-        let (service, settings) = (self.service, &self.system.settings);
+        for _ in 0..ID_ATTEMPTS {
+            let session = self.new_session(user, &trace);
+            let access_expires_at = self.access_expiry(session.expires_at);
+            let tokens = self.issue_pair(&session, 0, access_expires_at, user)?;
+            let new = NewSession {
+                session: session.clone(),
+                access_expires_at,
+                event_id: time_ordered_id(self.now, &*self.service.random),
+                limit: self.system.settings.session_limit,
+                password_hash: password_hash.to_owned(),
+            };
+            match self.service.insert_session(self.tenant.owner_id.clone(), new).await? {
+                Inserted::Opened => return Ok((session, tokens)),
+                Inserted::Refused => return Err(Error::LoginFailed),
+                // Many logins share a millisecond, and two of them drew the same number.
+                Inserted::IdTaken => {}
+            }
+        }
+        Err(Error::Unavailable(None))
+    }
+
+    /// A session that begins now, with an id of its own.
+    fn new_session(&self, user: &UserRecord, trace: &RequestTrace) -> SessionRecord {
+        let settings = &self.system.settings;
         let seconds = |count: u32| Duration::from_secs(u64::from(count));
-        let expires_at = self.now.plus(seconds(settings.session_seconds));
-        let session = SessionRecord {
-            session_id: SessionId::generate(self.now, &*service.random),
+        SessionRecord {
+            session_id: SessionId::generate(self.now, &*self.service.random),
             sys_id: self.system.sys_id.clone(),
             user_id: user.user_id.clone(),
             generation: 0,
             created_at: self.now,
             refreshed_at: self.now,
             idle_expires_at: self.now.plus(seconds(settings.session_idle_seconds)),
-            expires_at,
-            first_share_user_id: trace.first_share_user_id,
-            second_share_user_id: trace.second_share_user_id,
-            area_code: trace.area_code,
-            address: trace.address,
+            expires_at: self.now.plus(seconds(settings.session_seconds)),
+            first_share_user_id: trace.first_share_user_id.clone(),
+            second_share_user_id: trace.second_share_user_id.clone(),
+            area_code: trace.area_code.clone(),
+            address: trace.address.clone(),
             user_agent: self.facts.user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS).collect()),
             ended: None,
-        };
-        let access_expires_at = self.access_expiry(expires_at);
-        let tokens = self.issue_pair(&session, 0, access_expires_at, user)?;
-        let new = NewSession {
-            session: session.clone(),
-            access_expires_at,
-            event_id: time_ordered_id(self.now, &*service.random),
-            limit: settings.session_limit,
-            password_hash: password_hash.to_owned(),
-        };
-        if service.insert_session(self.tenant.owner_id.clone(), new).await? { Ok((session, tokens)) } else { Err(Error::LoginFailed) }
+        }
     }
 }

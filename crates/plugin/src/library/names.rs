@@ -22,7 +22,7 @@ pub(super) fn install(engine: &mut Engine) {
 fn respell(json: &mut Json, convert: fn(&mut Value) -> usize) -> Fallible<Json> {
     let collisions = json.change(convert);
     if collisions > 0 {
-        metrics::counter!("plugin_name_collisions_total").increment(collisions as u64);
+        metrics::counter!("bo_auth_plugin_name_collisions_total").increment(collisions as u64);
     }
     budget::check()?;
     Ok(json.clone())
@@ -39,7 +39,7 @@ fn rename(json: &mut Json, names: Map) -> Fallible<Json> {
         _ => Err("only an object has members to rename"),
     })?;
     if collisions > 0 {
-        metrics::counter!("plugin_name_collisions_total").increment(collisions as u64);
+        metrics::counter!("bo_auth_plugin_name_collisions_total").increment(collisions as u64);
     }
     budget::check()?;
     Ok(json.clone())

@@ -4,15 +4,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use bo_auth_core::password::PasswordCost;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, SystemClock};
 use bo_auth_service::tenant::Tenant;
 use bo_auth_store::Db;
+use bo_auth_store::revocation::NodeStatus;
 use clap::Args;
 use serde::Serialize;
 
 use super::Failure;
 use super::output::Output;
+use super::stores::open_operator;
 use crate::configuration::{DatabaseChoice, StoreConfiguration, StoreOptions};
 use crate::control::{Told, tell};
 use crate::stores::{open_database, open_master_key, open_redis};
@@ -25,6 +28,9 @@ const TENANTS_AT_A_TIME: i64 = 200;
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    /// Show the nodes too: their leases, and how far each has come.
+    #[arg(long)]
+    cluster: bool,
     #[command(flatten)]
     stores: StoreOptions,
 }
@@ -52,7 +58,13 @@ impl Finding {
 impl Doctor {
     pub(crate) async fn run(self, output: Output) -> ExitCode {
         let findings = match self.stores.validate() {
-            Ok(configuration) => examine(&configuration).await,
+            Ok(configuration) => {
+                let mut findings = examine(&configuration).await;
+                if self.cluster {
+                    findings.extend(examine_cluster(&configuration).await);
+                }
+                findings
+            }
             Err(error) => vec![Finding::bad("configuration", error.to_string(), "mend the options named")],
         };
         let healthy = findings.iter().all(|finding| finding.ok);
@@ -166,6 +178,34 @@ async fn examine_tenants(db: &Db, master_key: &MasterKey) -> Result<usize, Failu
             }
         }
     }
+}
+
+async fn examine_cluster(configuration: &StoreConfiguration) -> Vec<Finding> {
+    let status = async {
+        let operator = open_operator(configuration, PasswordCost::default()).await?;
+        match &operator.revocations {
+            Some(revocations) => Ok(revocations.cluster_status().await?),
+            None => Ok(None),
+        }
+    };
+    match status.await {
+        Ok(None) => vec![Finding::good("nodes", "this deployment has one node, which needs no lease")],
+        Ok(Some(status)) if status.nodes.is_empty() => vec![Finding::bad(
+            "nodes",
+            "none holds a lease",
+            "none runs, or none reaches Redis: those that run ask the database for each request",
+        )],
+        Ok(Some(status)) => status.nodes.iter().map(|node| describe_node(node, status.announcements)).collect(),
+        Err(Failure(text)) => vec![Finding::bad("nodes", text, "Redis did not say")],
+    }
+}
+
+fn describe_node(node: &NodeStatus, announcements: u64) -> Finding {
+    let behind = node.acknowledged.map_or_else(
+        || "nothing to acknowledge lately".to_owned(),
+        |number| format!("{} of {announcements} announcements to apply", announcements.saturating_sub(number)),
+    );
+    Finding::good("node", format!("{}: lease for {} ms, {behind}", node.name, node.lease_millis))
 }
 
 async fn examine_redis(configuration: &StoreConfiguration) -> Option<Finding> {

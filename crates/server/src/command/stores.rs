@@ -13,7 +13,7 @@ use super::Failure;
 use super::output::Output;
 use crate::configuration::{CacheChoice, DatabaseChoice, StoreConfiguration, StoreOptions};
 use crate::control::{Told, tell};
-use crate::stores::{make_data_directory, open_cache, open_database, open_master_key, open_redis};
+use crate::stores::{make_data_directory, open_cache, open_database, open_master_key, open_redis, verify_master_key};
 
 /// Opened stores.
 pub(crate) struct OperatorStores {
@@ -51,6 +51,7 @@ pub(super) async fn open_operator(configuration: &StoreConfiguration, cost: Pass
     let master_key = open_master_key(configuration, is_embedded)?;
     let db = open_database(configuration).await?;
     db.migrate().await?;
+    verify_master_key(&db, &master_key).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let redis = open_redis(configuration)?;
     // What lives in a server's memory, that server forgets when it is told.

@@ -147,8 +147,8 @@ impl V1 {
         let stale = cookies::read(request.headers(), &fleet.cookie);
         let opened = async {
             let members = body.members()?;
-            let member = |name| Ok(members.text(name)?.filter(|text| !text.is_empty()).ok_or(Error::ParameterMissing(name))?);
-            let (mobile, password) = (member("mobile")?, member("password")?);
+            let mobile = members.text("mobile")?.ok_or(Error::ParameterMissing("mobile"))?;
+            let password = members.text("password")?.ok_or(Error::ParameterMissing("password"))?;
             let captcha = members.text("verifyGuid")?.zip(members.text("verifyCode")?);
             let sign_in = LegacySignIn { mobile, password, captcha, stale: &stale };
             self.service.legacy_sign_in(&fleet.fleet, &facts, &sign_in).await

@@ -76,6 +76,18 @@ fn describe() {
     describe_counter!("bo_auth_requests_total", "Requests answered, by operation, method and status.");
     describe_counter!("bo_auth_errors_total", "Requests answered with an error code, by operation and code.");
     describe_histogram!("bo_auth_request_seconds", "Time to the answer's headers, by operation.");
+    describe_gauge!("bo_auth_ended_sessions_in_memory", "Ended sessions remembered because an access token of theirs may live.");
+    describe_gauge!("bo_auth_outbox_events", "Events that have not been removed from the outbox.");
+    describe_gauge!("bo_auth_outbox_age_seconds", "Age of the oldest event in the outbox.");
+    describe_gauge!("bo_auth_lease_alive", "1 while this node may answer from its memory; absent on a single node.");
+    describe_counter!("bo_auth_verifications_without_lease_total", "Verifications that asked the database for want of a lease.");
+    describe_counter!("bo_auth_announcements_total", "Ends announced to other nodes, by way.");
+    describe_counter!("bo_auth_acknowledgements_missed_total", "Acknowledgements that did not come before a lease had run out.");
+    describe_counter!("bo_auth_announcement_gaps_total", "Gaps found in the feed, each followed by a reload.");
+    describe_histogram!("bo_auth_revoke_to_deny_seconds", "Time from a commit to the refusal on every node.");
+    describe_counter!("bo_auth_admission_degraded_total", "Calls judged by this node alone because Redis did not answer.");
+    describe_counter!("bo_auth_plugin_failures_total", "Response plugins that failed, by code.");
+    describe_counter!("bo_auth_plugin_name_collisions_total", "Member names left alone because two would have become one.");
     describe_counter!("bo_auth_log_lines_dropped_total", "Log lines dropped because their buffer was full.");
 }
 

@@ -66,7 +66,7 @@ impl Place<'_> {
         let found = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.offset);
         let ahead = self.text.get(found..).unwrap_or_default();
         let begin = found + ahead.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        self.line += self.text.get(self.offset..begin).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+        self.line += self.text.get(self.offset..begin).unwrap_or_default().split(|byte| *byte == b'\n').skip(1).count();
         self.offset = begin;
         self.line
     }

@@ -8,8 +8,11 @@ use tokio::sync::Notify;
 
 use crate::record::EndedSession;
 
-/// A reply of `XREAD`: streams, each with entries, each with an id and names and values in turn.
-pub(super) type StreamReply = Option<Vec<(String, Vec<(String, Vec<String>)>)>>;
+/// Entries of a stream, each with an id and names and values in turn.
+pub(super) type StreamEntries = Vec<(String, Vec<String>)>;
+
+/// A reply of `XREAD`: streams with their entries, or nothing where none came in time.
+pub(super) type StreamReply = Option<Vec<(String, StreamEntries)>>;
 
 /// An entry of the feed.
 pub(super) struct Announcement {

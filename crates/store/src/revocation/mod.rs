@@ -7,6 +7,7 @@ mod lease;
 mod memory;
 mod node;
 mod script;
+mod status;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use metrics::counter;
 
 use self::memory::Memory;
 use self::node::Node;
+pub use self::status::{ClusterStatus, NodeStatus};
 use crate::record::EndedSession;
 use crate::{Db, Error, RedisConnection};
 
@@ -109,6 +111,17 @@ impl Revocations {
     pub async fn leave(&self) {
         if let Some(node) = &self.node {
             node.leave().await;
+        }
+    }
+
+    /// The nodes of this deployment; `None` for a single node.
+    ///
+    /// # Errors
+    /// [`Error::CacheUnavailable`].
+    pub async fn cluster_status(&self) -> Result<Option<ClusterStatus>, Error> {
+        match &self.node {
+            Some(node) => node.status().await.map(Some),
+            None => Ok(None),
         }
     }
 

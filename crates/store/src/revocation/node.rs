@@ -15,6 +15,7 @@ use super::announcement::{Acknowledgements, Announcement, StreamReply};
 use super::lease::{LEASE, Lease, RENEWAL};
 use super::memory::Memory;
 use super::script::Scripts;
+use super::status::{self, ClusterStatus};
 use crate::record::EndedSession;
 use crate::{Db, Error, RedisConnection};
 
@@ -282,6 +283,11 @@ impl Node {
         command.arg("n").arg(&self.name).arg("e").arg(&position.epoch).arg("s").arg(position.applied);
         let _: String = command.query_async(&mut self.redis.clone()).await?;
         Ok(())
+    }
+
+    /// The nodes as Redis knows them.
+    pub(super) async fn status(&self) -> Result<ClusterStatus, Error> {
+        status::read(&self.scripts.keys, &self.redis).await
     }
 
     /// Gives the lease back.

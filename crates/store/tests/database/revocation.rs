@@ -120,6 +120,9 @@ impl Cluster {
         let other = join(&db, redis.connect(), redis.connect()).await;
         let cluster = Self { demo: Demo::new(db).await, schema, redis, one, other };
         cluster.all_hold_leases().await;
+        // Waits until the epoch is older than a lease: from here on only acknowledgements hold an announcement up.
+        let first = cluster.end_one().await;
+        cluster.one.revocations.announce(&[first]).await.unwrap();
         cluster
     }
 

@@ -1,0 +1,175 @@
+//! `_nodejs` (contract 1.7): which plugin shapes which answer, and that none can undo, fake or lose anything.
+
+use bo_auth_server::fault::FaultKind;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Session, Tenant, TestApp, route};
+
+each_backend!(
+    the_built_ins_shape_successes_and_refusals,
+    a_tenants_own_plugin_shapes_its_answers_and_no_others,
+    a_failing_plugin_loses_and_undoes_nothing,
+    an_unknown_plugin_is_refused_before_anything_is_done,
+);
+
+one_backend!(Local:
+    the_built_ins_shape_the_earliest_refusals,
+    the_default_plugin_serves_where_none_is_named,
+    a_plugin_cannot_fake_an_answer,
+);
+
+const UNDER: &str = "common-data-under";
+
+async fn publish(app: &TestApp, tenant: &Tenant, name: &str, source: &str) {
+    app.service().plugins.publish(tenant.owner_id.as_str(), name, source).await.unwrap();
+}
+
+async fn the_built_ins_shape_successes_and_refusals(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let user = tenant.with_user("li").await;
+    for (plugin, names) in
+        [("common-data", ["accessToken", "refreshToken", "userName"]), (UNDER, ["access_token", "refresh_token", "user_name"])]
+    {
+        let answer = user.login().query("_nodejs", plugin).send().await.json();
+        for (name, part) in names.iter().zip(["token", "token", "user"]) {
+            assert!(answer["data"][part][name].is_string(), "{name} by {plugin}: {answer}");
+        }
+    }
+    let session = user.signed_in().await;
+    let answer = session.current_user().query("_nodejs", UNDER).send().await;
+    let members: Vec<String> = answer.json().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(members, ["code", "success", "message", "data", "cache_type", "cache_date"]);
+    let refused = session.logout().query("_nodejs", UNDER).query("refreshToken", "x").send().await;
+    let expected = concat!(
+        r#"{"code":40131,"success":false,"message":"刷新令牌无效","#,
+        r#""error":{"error_code":"REFRESH_TOKEN_INVALID","error_text":"刷新令牌无效"}}"#
+    );
+    assert_eq!((refused.status, refused.text()), (401, expected));
+    let receipt = session.logout().query("_nodejs", UNDER).header("Prefer", "return=representation").send().await;
+    let expected = format!(
+        r#"{{"code":0,"success":true,"message":"退出成功","data":{{"scope":"local","sessions":1,"already_ended":false,"effective_at":"{}","reason":"LOGGED_OUT"}}}}"#,
+        app.now()
+    );
+    receipt.assert_body(&expected);
+    session.logout().query("_nodejs", UNDER).send().await.assert_body(r#"{"code":0,"success":true,"message":"退出成功"}"#);
+}
+
+async fn the_built_ins_shape_the_earliest_refusals(app: TestApp) {
+    app.restart_with(|configuration| configuration.address_requests_per_minute = 20).await;
+    let bare = |method: Method, path: &str| app.bare_request(method, path).query("_nodejs", UNDER);
+    for (request, error_code) in [
+        (bare(Method::GET, "/bo/api/v3/nothing"), "ROUTE_UNKNOWN"),
+        (bare(Method::PUT, route::LOGOUT), "METHOD_NOT_ALLOWED"),
+        (bare(Method::GET, route::LOGOUT), "PARAMETER_MISSING"),
+        (bare(Method::GET, route::LOGOUT).header("XownerId", "nobody"), "TENANT_UNKNOWN"),
+        (bare(Method::GET, route::LOGOUT).header("XownerId", "a b"), "PARAMETER_INVALID"),
+        (bare(Method::POST, route::LOGIN).body("application/json", "{"), "BAD_REQUEST"),
+        (bare(Method::POST, route::LOGIN).body("text/plain", "{"), "MEDIA_TYPE_UNSUPPORTED"),
+        (bare(Method::POST, route::LOGIN).body("application/json", vec![b' '; 70_000]), "PAYLOAD_TOO_LARGE"),
+        (bare(Method::GET, "/bo/api/v3/verify/code/guid"), "PARAMETER_MISSING"),
+    ] {
+        let answer = request.send().await.json();
+        assert_eq!(answer["error"]["error_code"], error_code);
+    }
+    let limited = loop {
+        let answer = bare(Method::GET, "/bo/api/v3/nothing").send().await;
+        if answer.status == 429 {
+            break answer;
+        }
+    };
+    assert_eq!(limited.json()["error"]["error_code"], "RATE_LIMITED");
+}
+
+async fn the_default_plugin_serves_where_none_is_named(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let system = tenant.with_system("old", json!({"defaultPlugin": UNDER})).await;
+    let session = tenant.with_user("li").await.of(&system).signed_in().await;
+    assert!(session.current_user().send().await.json()["data"]["user_name"].is_string());
+    assert!(session.current_user().query("_nodejs", "common-data").send().await.json()["data"]["userName"].is_string());
+    let unnamed = session.logout().without_query("_nodejs").send().await;
+    assert_eq!(unnamed.status, 400, "a logout has to name one");
+    session.assert_live().await;
+}
+
+async fn a_tenants_own_plugin_shapes_its_answers_and_no_others(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let session = tenant.with_user("li").await.signed_in().await;
+    let foreign = app.with_tenant("other").await.with_user("li").await.signed_in().await;
+    publish(&app, &tenant, "mine", r#"fn process(response, ctx) { response.set("message", "mine") }"#).await;
+    assert_eq!(session.current_user().query("_nodejs", "mine").send().await.json()["message"], "mine");
+    foreign.current_user().query("_nodejs", "mine").send().await.assert_fault(FaultKind::PLUGIN_UNKNOWN);
+    // From the moment the tenant is known, refusals too.
+    let refused = session.current_user().header("XsysId", "nowhere").query("_nodejs", "mine").send().await;
+    assert_eq!((refused.status, refused.error_code().as_str(), &refused.json()["message"]), (404, "SYSTEM_UNKNOWN", &json!("mine")));
+    // It goes before a built-in of its name.
+    publish(&app, &tenant, "common-data", r#"fn process(response, ctx) { response.set("message", "own") }"#).await;
+    assert_eq!(session.current_user().query("_nodejs", "common-data").send().await.json()["message"], "own");
+    assert_eq!(foreign.current_user().query("_nodejs", "common-data").send().await.json()["message"], "获取成功");
+}
+
+/// Plugins that fail, and the codes that say how; on a busy machine the time runs out before the steps do.
+const FAILING: [(&str, &[&str]); 4] = [
+    (r#"fn process(response, ctx) { throw "no" }"#, &["exception"]),
+    ("fn process(response, ctx) { loop { } }", &["operations", "deadline"]),
+    ("fn process(response, ctx) { 1 }", &["output_type"]),
+    (r#"fn process(response, ctx) { response.set("code", 7) }"#, &["reserved_changed"]),
+];
+
+/// Asserts that the answer says which failure kept its plugin from shaping it.
+fn assert_failed(answer: &Answer, codes: &[&str], source: &str) {
+    let code = answer.header("x-plugin-error");
+    assert!(code.is_some_and(|code| codes.contains(&code)), "{code:?} by {source}");
+}
+
+async fn a_failing_plugin_loses_and_undoes_nothing(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let user = tenant.with_user("li").await;
+    for (source, codes) in FAILING {
+        publish(&app, &tenant, "failing", source).await;
+        let answer = user.login().query("_nodejs", "failing").send().await;
+        assert_failed(&answer, codes, source);
+        let session = Session::from_answer(user.clone(), &answer);
+        let answer = session.refresh().query("_nodejs", "failing").send().await;
+        assert_failed(&answer, codes, source);
+        let session = Session::from_answer(user.clone(), &answer);
+        session.assert_live().await;
+        let answer = session.logout().query("_nodejs", "failing").send().await;
+        answer.assert_body(r#"{"code":0,"success":true,"message":"退出成功"}"#);
+        assert_failed(&answer, codes, source);
+        session.assert_ended("SESSION_LOGGED_OUT").await;
+        let refused = session.current_user().query("_nodejs", "failing").send().await;
+        refused.assert_fault(FaultKind::SESSION_LOGGED_OUT);
+        assert_failed(&refused, codes, source);
+    }
+}
+
+async fn a_plugin_cannot_fake_an_answer(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let session = tenant.with_user("li").await.signed_in().await;
+    for fake in [r#"#{"code": 0, "success": true, "message": "退出成功"}"#, r#"response.set("code", 0)"#, r#"response.remove("error")"#]
+    {
+        publish(&app, &tenant, "fake", &format!("fn process(response, ctx) {{ {fake} }}")).await;
+        let answer = session.logout().query("_nodejs", "fake").query("refreshToken", "x").send().await;
+        answer.assert_fault(FaultKind::REFRESH_TOKEN_INVALID);
+        assert!(answer.header("x-plugin-error").is_some(), "{fake}");
+    }
+    session.assert_live().await;
+}
+
+async fn an_unknown_plugin_is_refused_before_anything_is_done(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let user = tenant.with_user("li").await;
+    let session = user.signed_in().await;
+    let rows = user.rows().await;
+    for request in [user.login(), session.refresh(), session.logout(), session.end(session.id), session.list(), session.current_user()] {
+        request.query("_nodejs", "no-such").send().await.assert_fault(FaultKind::PLUGIN_UNKNOWN);
+    }
+    // A wrong password is not even looked at.
+    for _ in 0..4 {
+        user.login_with("wrong").query("_nodejs", "no-such").send().await.assert_fault(FaultKind::PLUGIN_UNKNOWN);
+    }
+    assert_eq!(user.rows().await, rows);
+    let answer: Value = user.login().send().await.json();
+    assert_eq!(answer["code"], 0);
+}

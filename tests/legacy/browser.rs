@@ -23,7 +23,7 @@ use crate::support::TestApp;
 one_backend!(Local: the_old_frontend_signs_out);
 
 /// The page: it signs in, asks who is signed in, and signs out as the old frontend's `logout` did. What it sees it reports.
-const PAGE: &str = r##"<!DOCTYPE html><meta charset="utf-8"><title>page</title>
+const PAGE: &str = r#"<!DOCTYPE html><meta charset="utf-8"><title>page</title>
 <script src="/jquery.js"></script>
 <script>
 function report(text) { $.post("/report", text); }
@@ -40,12 +40,12 @@ $.ajax({ url: "/api/v1.0/sessions", type: "post", contentType: "application/json
       logout();
     }, "json");
   }, error: function (request) { report("sign-in failed with " + request.status); } });
-</script>"##;
+</script>"#;
 
 /// The page after it, which asks once more.
-const GONE: &str = r##"<!DOCTYPE html><meta charset="utf-8"><title>gone</title>
+const GONE: &str = r#"<!DOCTYPE html><meta charset="utf-8"><title>gone</title>
 <script src="/jquery.js"></script>
-<script>$.get("/api/v1.0/session", function (resp) { $.post("/report", "signed out, errno " + resp.errno); }, "json");</script>"##;
+<script>$.get("/api/v1.0/session", function (resp) { $.post("/report", "signed out, errno " + resp.errno); }, "json");</script>"#;
 
 /// The gateway.
 struct Gateway {

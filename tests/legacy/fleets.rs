@@ -54,7 +54,7 @@ async fn another_system_of_the_tenant_is_another_fleet(app: TestApp) {
     web.hosts = vec!["www.example".to_owned()];
     phone.hosts = vec!["app.example".to_owned()];
     phone.sys_id = system.sys_id.clone();
-    phone.cookie = "applogin".to_owned();
+    "applogin".clone_into(&mut phone.cookie);
     serve(&app, vec![web, phone]).await;
 
     let cookie = cookie_of(&sign_in(&app, "app.example", "li").await);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bo_auth_core::random::{SystemRandom, alphanumeric};
-use bo_auth_server::configuration::{OldServersConfiguration, Secret, UserIdForm};
+use bo_auth_server::configuration::{Configuration, OldServersConfiguration, Secret, UserIdForm};
 use bo_auth_server::legacy::errno::Errno;
 use http::Method;
 use redis::AsyncCommands;
@@ -14,7 +14,7 @@ use crate::support::TestApp;
 
 each_backend!(a_session_of_an_old_server_is_shown_and_removed, old_servers_see_a_new_session_until_it_ends);
 one_backend!(Redis: numbers_are_read_as_configured, our_users_name_counts_where_both_agree, another_apps_sessions_are_left_alone,
-    without_their_redis_the_cookie_is_kept, a_copy_of_our_cookie_is_no_session, nothing_is_written_where_it_is_not_wanted);
+    without_their_redis_the_cookie_is_kept, a_v3_logout_does_not_wait_for_their_redis, a_copy_of_our_cookie_is_no_session, nothing_is_written_where_it_is_not_wanted);
 
 /// What an old server makes of a mobile number and a password.
 const OLD_ID: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
@@ -172,6 +172,30 @@ async fn without_their_redis_the_cookie_is_kept(app: TestApp) {
     let service = fleet.app.service();
     let live = service.db.list_live_sessions(&fleet.tenant.owner_id, &fleet.user.id, fleet.app.now()).await.unwrap();
     assert!(live.is_empty());
+}
+
+async fn a_v3_logout_does_not_wait_for_their_redis(app: TestApp) {
+    let old = OldFleet::start(app, |_| {}).await;
+    let browser = old.fleet.signed_in().await;
+    let session = old.fleet.user.log_in().await;
+    let away = |redis: String| {
+        move |configuration: &mut Configuration| {
+            configuration.legacy.fleets[0].old_servers.as_mut().unwrap().redis = Secret::new(redis);
+        }
+    };
+    old.fleet.app.restart_with(away("redis+unix:///nowhere/redis.sock".to_owned())).await;
+    session.logout().query("scope", "all").send().await.assert_body(r#"{"code":0,"success":true,"message":"退出成功"}"#);
+    assert!(old.old_session(browser.cookie()).await[0].is_some());
+    // What was left is made good as soon as it is back.
+    old.fleet.app.restart_with(away(redis_url())).await;
+    old.fleet.app.advance(Duration::from_secs(10));
+    for _ in 0..100 {
+        if old.old_session(browser.cookie()).await == [None, None, None] {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("old servers still see the session");
 }
 
 async fn a_copy_of_our_cookie_is_no_session(app: TestApp) {

@@ -1,6 +1,7 @@
 //! The one way in which sessions end, whoever ends them: durable first, then refused here and everywhere, then gone
-//! from the cache. What a crash leaves undone is made good from the outbox.
+//! from the cache and from what old servers read. What a crash leaves undone is made good from the outbox.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -76,6 +77,11 @@ impl Call<'_> {
     }
 }
 
+/// The events of these sessions, without those that are not done yet.
+fn events_but<'a>(ended: &'a [EndedSession], but: &'a HashSet<SessionId>) -> impl Iterator<Item = i64> + 'a {
+    ended.iter().filter(|session| !but.contains(&session.session_id)).map(|session| session.event_id)
+}
+
 /// Runs work that must not stop half-way when the caller, a connection that may break at any time, is dropped.
 async fn carry_out<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, Error> {
     tokio::spawn(work).await.map_err(|error| Error::Internal(Box::new(error)))?
@@ -104,6 +110,7 @@ impl Service {
             // Another call may have committed it and not announced it yet: this answer must be true as well.
             EndOutcome::AlreadyEnded(ended) => {
                 self.revocations.announce(std::slice::from_ref(&ended)).await?;
+                self.remove_from_old_servers(std::slice::from_ref(&ended)).await;
                 Ok(OneEnded::Before(Some(ended)))
             }
             EndOutcome::Unknown => Ok(OneEnded::Before(None)),
@@ -142,17 +149,12 @@ impl Service {
             return Ok(());
         }
         self.revocations.announce(&ended).await?;
-        match self.forget_ended(&ended).await {
-            Ok(()) => self.announced.add(ended.iter().map(|session| session.event_id)),
+        let still_shown = self.remove_from_old_servers(&ended).await;
+        match self.cache.sessions_ended(&ended).await {
+            Ok(()) => self.announced.add(events_but(&ended, &still_shown)),
             Err(error) => tracing::warn!(%error, sessions = ended.len(), "ended sessions are still in the cache; it will be tried again"),
         }
         Ok(())
-    }
-
-    /// Takes what is theirs out of the cache, and out of what old servers read.
-    async fn forget_ended(&self, ended: &[EndedSession]) -> Result<(), Error> {
-        self.cache.sessions_ended(ended).await?;
-        self.remove_from_old_servers(ended).await
     }
 
     /// Announces what the outbox holds from before `before`: work that a crash or an outage interrupted, or that another
@@ -170,10 +172,15 @@ impl Service {
                 break;
             }
             self.revocations.announce(&pending).await?;
-            self.forget_ended(&pending).await?;
+            self.cache.sessions_ended(&pending).await?;
+            let still_shown = self.remove_from_old_servers(&pending).await;
             total += pending.len();
-            self.announced.add(pending.iter().map(|session| session.event_id));
+            self.announced.add(events_but(&pending, &still_shown));
             self.remove_announced().await?;
+            if !still_shown.is_empty() {
+                // They are the oldest again next time; those behind them wait for as long as old servers see a session.
+                break;
+            }
         }
         Ok(total)
     }

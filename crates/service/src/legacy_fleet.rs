@@ -1,6 +1,7 @@
 //! A v1.0 fleet: which tenant and system its sessions are of, and the Redis that its old servers still read
 //! (contract 2.2). What is written there for them is removed with the session, whoever ends it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
@@ -44,26 +45,35 @@ impl Fleet {
 }
 
 impl Service {
-    /// Removes ended sessions from what old servers read. Where their Redis is away they cannot read it either, and the
-    /// outbox repeats this until it is back, or until what was written has expired.
-    pub(crate) async fn remove_from_old_servers(&self, ended: &[EndedSession]) -> Result<(), Error> {
-        let now = self.clock.now();
+    /// Removes ended sessions from what old servers read; answers those that are still there. Where their Redis is away they
+    /// cannot read it either, and the outbox repeats this until it is back, or until what was written has expired.
+    pub(crate) async fn remove_from_old_servers(&self, ended: &[EndedSession]) -> HashSet<SessionId> {
+        let mut left = HashSet::new();
         for fleet in &self.fleets {
             let Some(old) = &fleet.old else { continue };
-            let shown = |session: &&EndedSession| {
+            let now = self.clock.now();
+            let is_shown = |session: &&EndedSession| {
                 session.owner_id == fleet.owner_id && session.sys_id == fleet.sys_id && fleet.shows(session.session_id, now)
             };
-            let mut ended = ended.iter().filter(shown).peekable();
-            if ended.peek().is_none() {
+            let shown: Vec<SessionId> = ended.iter().filter(is_shown).map(|session| session.session_id).collect();
+            if shown.is_empty() {
                 continue;
             }
-            let tenant = self.tenants.find(&fleet.owner_id, &self.db, &self.cache, &*self.clock).await?;
-            let Some(tenant) = tenant else { continue };
-            for session in ended {
-                // Under whichever key the cookie was made.
-                for cookie in tenant.cookie_keys.all_of(session.session_id) {
-                    old.sessions.remove(&cookie).await?;
-                }
+            if let Err(error) = self.remove_shown(fleet, old, &shown).await {
+                tracing::warn!(%error, sessions = shown.len(), "old servers may still see ended sessions; it will be tried again");
+                left.extend(shown);
+            }
+        }
+        left
+    }
+
+    async fn remove_shown(&self, fleet: &Fleet, old: &OldServers, shown: &[SessionId]) -> Result<(), Error> {
+        let tenant = self.tenants.find(&fleet.owner_id, &self.db, &self.cache, &*self.clock).await?;
+        let Some(tenant) = tenant else { return Ok(()) };
+        for session_id in shown {
+            // Under whichever key the cookie was made.
+            for cookie in tenant.cookie_keys.all_of(*session_id) {
+                old.sessions.remove(&cookie).await?;
             }
         }
         Ok(())
@@ -87,7 +97,7 @@ mod tests {
         let mut fleet = Fleet { owner_id: OwnerId::parse("demo").unwrap(), sys_id: SystemId::parse("web").unwrap(), old: Some(old) };
         let opened = Timestamp(1_700_000_000_000);
         let session_id = SessionId::from_number(first_id_at(opened));
-        assert!(fleet.shows(session_id, opened.plus(Duration::from_mins(60))));
+        assert!(fleet.shows(session_id, opened.plus(Duration::from_hours(1))));
         assert!(!fleet.shows(session_id, opened.plus(Duration::from_mins(62))));
         fleet.old.as_mut().unwrap().shown_for = None;
         assert!(!fleet.shows(session_id, opened));

@@ -27,7 +27,7 @@ impl CheckConfig {
         };
         let nodes = if configuration.store.single_node { "one node" } else { "any number of nodes" };
         let fleets: Vec<_> = configuration.legacy.fleets.iter().map(fleet).collect();
-        let served: String = fleets.iter().map(|(_, line)| format!("\nv1.0      {line}")).collect();
+        let served: String = fleets.iter().flat_map(|(_, line)| ["\nv1.0      ", line.as_str()]).collect();
         let grpc = configuration.legacy.grpc_listen.map(|address| address.to_string());
         let result = json!({"listen": configuration.listen.to_string(), "data": configuration.store.data, "database": database, "cache": cache,
             "singleNode": configuration.store.single_node, "legacyV1": fleets.iter().map(|(fleet, _)| fleet).collect::<Vec<_>>(), "grpcListen": grpc});

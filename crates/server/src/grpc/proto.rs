@@ -1,6 +1,6 @@
 //! What `proto/session.proto` becomes.
 
-#![expect(unreachable_pub, reason = "generated code")]
+#![expect(unreachable_pub, clippy::allow_attributes, clippy::doc_markdown, clippy::default_trait_access, reason = "generated code")]
 
 tonic::include_proto!("go.micro.srv.delete_session");
 

@@ -94,10 +94,10 @@ impl Fleets {
 
     /// Compares with every token, in the same time.
     fn with_token(&self, token: &str) -> Option<&ServedFleet> {
-        let fits = |served: &&ServedFleet| {
+        let fits = |served: &ServedFleet| {
             served.service_token.as_ref().is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(token.as_bytes())))
         };
-        self.0.iter().filter(fits).last()
+        self.0.iter().fold(None, |found, served| if fits(served) { Some(served) } else { found })
     }
 }
 

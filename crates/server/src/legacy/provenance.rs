@@ -23,9 +23,8 @@ pub(super) fn of<'a>(headers: &'a HeaderMap, host: Option<&str>, https: bool) ->
     let page = || origin.filter(|origin| *origin != "null").map_or(Provenance::Foreign, Provenance::Page);
     match (site, origin) {
         (Some("same-origin" | "none"), _) | (None, None) => Provenance::Own,
-        (Some(_), _) => page(),
         (None, Some(origin)) if is_own(origin, host, https) => Provenance::Own,
-        (None, Some(_)) => page(),
+        _ => page(),
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bo_auth_core::random::SystemRandom;
-use bo_auth_core::sealing::MasterKey;
-use bo_auth_server::configuration::Secret;
+use bo_auth_core::identifier::KeyId;
 use bo_auth_server::fault::FaultKind;
 use bo_auth_service::operator::Change;
 use bo_auth_service::operator::system::SystemChange;
+use bo_auth_store::record::KeyRecord;
 use http::Method;
 use serde_json::json;
 
@@ -173,14 +172,14 @@ impl<'a> Scene<'a> {
                     }
                 }
             }
-            // Secrets that do not open under the master key: nothing that a request could bring about.
+            // A key that the master key does not open: nothing that a request could bring about.
             "INTERNAL" => {
-                let key = |text: String| Some(Secret::new(text));
-                let (right, wrong) = (self.app.master_key(), MasterKey::generate(&SystemRandom::default()).unwrap().to_text().to_string());
-                self.app.restart_with(|configuration| configuration.store.master_key = key(wrong)).await;
-                let answer = self.session.current_user().send().await;
-                self.app.restart_with(|configuration| configuration.store.master_key = key(right)).await;
-                answer
+                let (service, owner_id) = (self.app.service(), &self.tenant.owner_id);
+                let key = service.db.find_tenant(owner_id).await.unwrap().unwrap().keys.pop().unwrap();
+                let broken = KeyRecord { key_id: KeyId::parse("broken").unwrap(), sealed: vec![0; 64], ..key };
+                service.db.insert_key(owner_id, &broken).await.unwrap();
+                self.tenant.node.apply(Change { owner_id: owner_id.clone(), user_id: None }).await;
+                self.session.current_user().send().await
             }
             _ => {
                 self.app.service().db.close().await;

@@ -40,7 +40,7 @@ async fn the_answer_holds_the_user_and_the_tokens(app: TestApp) {
         access = session.access_token,
         refresh = session.refresh_token,
         // Dates in a JWT are whole seconds.
-        seconds = app.now().plus(Duration::from_secs(7200)).seconds() - app.now().seconds(),
+        seconds = app.now().plus(Duration::from_hours(2)).seconds() - app.now().seconds(),
         cache = app.backend().cache_type(),
         now = app.now(),
     );

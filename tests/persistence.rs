@@ -32,7 +32,7 @@ async fn sessions_and_their_ends_outlive_a_restart(app: TestApp) {
         latest.assert_ended("SESSION_REUSE_DETECTED").await;
         live.assert_live().await;
         assert_eq!(ended.logout().send().await.status, 200);
-        app.advance(Duration::from_secs(60));
+        app.advance(Duration::from_mins(1));
     }
     live.refreshed().await.assert_live().await;
 }

@@ -110,7 +110,7 @@ async fn a_session_ends_in_the_end_however_busy(app: TestApp) {
     let mut session = tenant.with_user("li").await.of(&tenant.with_system("brief", settings).await).signed_in().await;
     let end = app.now().plus(Duration::from_secs(250));
     for _ in 0..4 {
-        app.advance(Duration::from_secs(60));
+        app.advance(Duration::from_mins(1));
         session = session.refreshed().await;
     }
     // Ten seconds are left, and no access token outlives its session.

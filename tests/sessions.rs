@@ -25,7 +25,7 @@ async fn a_list_shows_every_live_session_of_mine_and_no_token(app: TestApp) {
     let user = tenant.with_user("li").await;
     let first = user.log_in().await;
     let opened = app.now();
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     let elsewhere = user.of(&tenant.with_system("app", json!({})).await);
     let answer = elsewhere.login().header("User-Agent", "a phone").send().await;
     let second = crate::support::Session::from_answer(elsewhere, &answer);

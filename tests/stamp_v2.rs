@@ -95,7 +95,7 @@ async fn its_time_has_two_sides(app: TestApp) {
     let key = tenant.mac_key().await;
     let session = tenant.with_user("li").await.signed_in().await;
     let request = signed(session.current_user(), &key);
-    app.advance(Duration::from_secs(300));
+    app.advance(Duration::from_mins(5));
     assert_eq!(request.send().await.status, 200);
     let request = signed(session.current_user(), &key);
     app.advance(Duration::from_millis(300_001));
@@ -121,12 +121,12 @@ async fn its_keys_overlap(app: TestApp) {
 async fn des_is_refused_from_its_cut_off_on(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let key = tenant.mac_key().await;
-    let cut_off = app.now().plus(Duration::from_secs(60));
+    let cut_off = app.now().plus(Duration::from_mins(1));
     let modern = tenant.with_system("modern", json!({"desRefusedFrom": cut_off.millis(), "allowPlainPassword": true})).await;
     let user = tenant.with_user("li").await.of(&modern);
     let session = user.log_in().await;
     assert_eq!(session.current_user().send().await.status, 200);
-    app.advance(Duration::from_secs(60));
+    app.advance(Duration::from_mins(1));
     session.current_user().send().await.assert_fault(FaultKind::VERIFY_API_EXPIRED);
     session.logout().send().await.assert_fault(FaultKind::VERIFY_API_EXPIRED);
     session.assert_live_by(|request| signed(request, &key)).await;

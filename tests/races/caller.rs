@@ -1,11 +1,12 @@
 //! Calls of the use cases without a wire, for races of which many thousands are run.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bo_auth_core::random::{Random, SystemRandom};
 use bo_auth_core::session::{EndReason, SessionId};
-use bo_auth_core::stamp::SignedRequest;
-use bo_auth_core::time::{Clock, SystemClock};
+use bo_auth_core::stamp::{SignedRequest, new_stamp_plaintext};
+use bo_auth_core::time::{Clock, SystemClock, Timestamp};
 use bo_auth_service::logout::Receipt;
 use bo_auth_service::tenant::Tenant as PreparedTenant;
 use bo_auth_service::{Call, Error, RequestFacts, Service, Shaping, TokenPair};
@@ -24,7 +25,11 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn new(system: &System) -> Self {
-        Self { service: system.tenant.node.service(), system: system.clone(), stamp: system.new_stamp() }
+        Self {
+            service: system.tenant.node.service(),
+            system: system.clone(),
+            stamp: system.encrypt(&new_stamp_plaintext(&SystemRandom::default(), None)),
+        }
     }
 
     pub(super) async fn logout(&self, access_token: &str, refresh_token: &str) -> Result<Receipt, Error> {
@@ -112,6 +117,17 @@ pub(super) async fn assert_ended_once(tenant: &Tenant, sessions: &[Session]) {
     pending.sort_unstable_by_key(|event| event.session_id);
     pending.dedup_by_key(|event| event.session_id);
     assert_eq!(pending.len(), events, "no session has two events in the outbox");
+}
+
+/// Until when each ended session of a tenant is remembered.
+pub(super) async fn remembered(tenant: &Tenant) -> HashMap<SessionId, Timestamp> {
+    let (db, beginning) = (tenant.node.service().db.clone(), Timestamp(0));
+    let ended = db.list_ended_sessions(beginning, beginning, None, i64::MAX).await.unwrap();
+    ended
+        .into_iter()
+        .filter(|session| session.owner_id == tenant.owner_id)
+        .map(|session| (session.session_id, session.keep_until))
+        .collect()
 }
 
 /// A number below `bound`.

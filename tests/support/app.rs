@@ -1,7 +1,7 @@
 //! The server under test: built as `bo-auth serve` builds it, on a free port, with a clock that tests move.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -138,14 +138,14 @@ impl TestApp {
         self.node.address()
     }
 
-    /// The data directory.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.node.configuration().store.data
-    }
-
     /// The master key, as text.
     pub(crate) fn master_key(&self) -> String {
         self.node.master_key()
+    }
+
+    /// The data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.node.configuration().store.data
     }
 
     /// The URL of the test's own Postgres database, where it has one.
@@ -274,9 +274,4 @@ impl Running {
         }));
         Self { service, address, server: Some((stop, done)) }
     }
-}
-
-/// Where a data directory's SQLite database is.
-pub(crate) fn database_file(data: &Path) -> PathBuf {
-    data.join("bo-auth.db")
 }

@@ -13,6 +13,7 @@ mod answer;
 mod app;
 mod backend;
 mod every_route;
+pub(crate) mod log;
 mod request;
 mod session;
 mod tenant;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bo_auth_core::identifier::{SystemId, UserId};
+use bo_auth_core::identifier::UserId;
 use bo_auth_core::session::SessionId;
 use bo_auth_core::stamp::SignedRequest;
 use bo_auth_core::time::Clock;
@@ -163,11 +163,6 @@ impl Session {
         let tenant = &self.user.system.tenant;
         let found = tenant.node.service().db.find_session(&tenant.owner_id, self.id).await.unwrap();
         found.expect("the session's row is there")
-    }
-
-    /// The id of its system.
-    pub(crate) fn sys_id(&self) -> &SystemId {
-        &self.user.system.sys_id
     }
 
     /// Asserts that both proofs are accepted; asks with the access token alone, so that nothing moves on.

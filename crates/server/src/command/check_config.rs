@@ -29,8 +29,14 @@ impl CheckConfig {
         let fleets: Vec<_> = configuration.legacy.fleets.iter().map(fleet).collect();
         let served: String = fleets.iter().flat_map(|(_, line)| ["\nv1.0      ", line.as_str()]).collect();
         let grpc = configuration.legacy.grpc_listen.map(|address| address.to_string());
-        let result = json!({"listen": configuration.listen.to_string(), "data": configuration.store.data, "database": database, "cache": cache,
-            "singleNode": configuration.store.single_node, "legacyV1": fleets.iter().map(|(fleet, _)| fleet).collect::<Vec<_>>(), "grpcListen": grpc});
+        let mut result = json!({"listen": configuration.listen.to_string(), "data": configuration.store.data, "database": database, "cache": cache,
+            "singleNode": configuration.store.single_node});
+        if !fleets.is_empty() {
+            result["legacyV1"] = fleets.iter().map(|(fleet, _)| fleet.clone()).collect();
+        }
+        if let Some(address) = &grpc {
+            result["grpcListen"] = json!(address);
+        }
         output.result(&result, || {
             format!(
                 "the options fit together\nlisten    {}\ndata      {}\ndatabase  {database}\ncache     {cache}\nserves as {nodes}{served}{}\nnext: `bo-auth doctor` tries the stores",

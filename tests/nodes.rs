@@ -1,0 +1,73 @@
+//! Two nodes on one Postgres and Redis: what one has answered holds on the other, at once.
+
+use std::time::Duration;
+
+use bo_auth_server::fault::FaultKind;
+use bo_auth_service::operator::key::Replacement;
+
+use crate::support::TestApp;
+
+one_backend!(Redis:
+    a_logout_on_one_node_is_refused_on_the_other,
+    a_session_may_be_used_on_both_nodes_in_turn,
+    failures_are_counted_together,
+    a_key_that_is_withdrawn_on_one_node_is_refused_on_the_other,
+);
+
+async fn a_logout_on_one_node_is_refused_on_the_other(app: TestApp) {
+    let second = app.second_node().await;
+    let user = app.with_tenant("acme").await.with_user("li").await;
+    for (one, other) in [(&app, &second), (&second, &app)] {
+        let (session, remaining) = (user.signed_in().await, user.signed_in().await);
+        // Both have seen it alive.
+        for node in [one, other] {
+            assert_eq!(session.current_user().on(node).send().await.status, 200);
+        }
+        assert_eq!(session.logout().on(one).send().await.status, 200);
+        session.assert_ended_on(other, "SESSION_LOGGED_OUT").await;
+        session.assert_ended_on(one, "SESSION_LOGGED_OUT").await;
+        assert_eq!(remaining.current_user().on(other).send().await.status, 200);
+        // Signing out again is answered there too.
+        session.logout().on(other).send().await.assert_body(r#"{"code":0,"success":true,"message":"退出成功"}"#);
+        let all = user.signed_in().await;
+        assert_eq!(all.logout().query("scope", "all").on(other).send().await.status, 200);
+        for ended in [&all, &remaining] {
+            ended.assert_ended_on(one, "SESSION_LOGGED_OUT").await;
+        }
+    }
+}
+
+async fn a_session_may_be_used_on_both_nodes_in_turn(app: TestApp) {
+    let second = app.second_node().await;
+    let user = app.with_tenant("acme").await.with_user("li").await;
+    let first = user.log_in().await;
+    let answer = first.refresh().on(&second).send().await;
+    let next = crate::support::Session::from_answer(user, &answer);
+    // The lost response is replayed identically, wherever it is asked for.
+    assert_eq!(first.refreshed().await.refresh_token, next.refresh_token);
+    assert_eq!(next.current_user().on(&second).send().await.json()["cacheType"], "redis");
+    let latest = next.refreshed().await;
+    first.refresh().on(&second).send().await.assert_fault(FaultKind::SESSION_REUSE_DETECTED);
+    latest.assert_ended("SESSION_REUSE_DETECTED").await;
+}
+
+async fn failures_are_counted_together(app: TestApp) {
+    let second = app.second_node().await;
+    let user = app.with_tenant("acme").await.with_user("li").await;
+    for node in [&app, &second, &app] {
+        user.login_with("wrong").on(node).send().await.assert_fault(FaultKind::LOGIN_FAILED);
+    }
+    user.login().on(&second).send().await.assert_fault(FaultKind::CAPTCHA_REQUIRED);
+}
+
+async fn a_key_that_is_withdrawn_on_one_node_is_refused_on_the_other(app: TestApp) {
+    let second = app.second_node().await;
+    let tenant = app.with_tenant("acme").await;
+    let session = tenant.with_user("li").await.signed_in().await;
+    assert_eq!(session.current_user().on(&second).send().await.status, 200);
+    let rotated = tenant.rotate(Replacement::Stamp(Some("key two!")), Duration::ZERO).await;
+    // A node that is told sees it at once; one that is not looks at the rows again within a second.
+    second.service().apply(&[rotated.change]).await.unwrap();
+    session.current_user().on(&second).send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
+    session.current_user().send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
+}

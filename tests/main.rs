@@ -18,6 +18,7 @@ mod envelope;
 mod error_table;
 mod isolation;
 mod keys;
+mod legacy;
 mod login;
 mod logout;
 mod logout_refusals;

@@ -10,7 +10,7 @@ use bo_auth_core::random::SystemRandom;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, SettableClock, SystemClock, Timestamp};
 use bo_auth_server::app::App;
-use bo_auth_server::configuration::{Configuration, PasswordCost as ConfiguredCost, Secret, StoreConfiguration};
+use bo_auth_server::configuration::{Configuration, LegacyConfiguration, PasswordCost as ConfiguredCost, Secret, StoreConfiguration};
 use bo_auth_server::listener::{DrainReport, Limits};
 use bo_auth_server::proxy::TrustedProxies;
 use bo_auth_service::Service;
@@ -97,6 +97,7 @@ impl TestApp {
             address_requests_per_minute: PLENTY_PER_MINUTE,
             password_cost: ConfiguredCost { memory_kib: CHEAP.memory_kib, iterations: CHEAP.iterations, lanes: CHEAP.lanes },
             password_concurrency: 2,
+            legacy: LegacyConfiguration::default(),
         };
         let node = Arc::new(Node::start(configuration, clock).await);
         let stores = StoresOfTest {

@@ -15,6 +15,7 @@ use bo_auth_service::service::Parts;
 use bo_auth_store::RedisConnection;
 use bo_auth_store::admission::{AddressGate, Admission};
 use bo_auth_store::revocation::Revocations;
+use futures_util::FutureExt;
 use poem::{Endpoint, EndpointExt, Response, Route};
 
 use crate::api::{self, Answerer, V3};
@@ -22,7 +23,10 @@ use crate::configuration::{Configuration, DatabaseChoice, StoreConfiguration};
 use crate::control::Control;
 use crate::cross_origin::{CrossOrigin, OriginIndex};
 use crate::envelope::{Envelope, EnvelopeParts};
+use crate::grpc::{Grpc, GrpcBeside, GrpcError};
 use crate::health::{Alive, Ready};
+use crate::legacy::fleets::Fleets;
+use crate::legacy::{self, V1};
 use crate::listener::{DrainReport, Listener};
 use crate::openapi::documents;
 use crate::stores::{
@@ -45,6 +49,7 @@ pub struct App {
     service: Arc<Service>,
     listener: Listener,
     endpoint: poem::endpoint::BoxEndpoint<'static>,
+    grpc: Option<(Listener, poem::endpoint::BoxEndpoint<'static>)>,
     background: Background,
     control: Control,
     _lock: DataLock,
@@ -65,7 +70,10 @@ pub enum StartError {
     /// The metrics.
     #[error("metrics could not be set up")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
-    /// The address.
+    /// gRPC.
+    #[error(transparent)]
+    Grpc(#[from] GrpcError),
+    /// An address.
     #[error("cannot listen on {address}")]
     Listen {
         /// Which.
@@ -88,20 +96,29 @@ impl App {
         make_data_directory(&configuration.store.data)?;
         let lock = lock_data_directory(&configuration.store.data)?;
         let metrics = Metrics::install()?;
-        let (service, redis) = start_service(configuration, clock).await?;
+        let fleets = Fleets::open(&configuration.legacy.fleets).map_err(OpenError::from)?;
+        let (service, redis) = start_service(configuration, clock, &fleets).await?;
         let background = Background::start(&service);
         let control = Control::open(&configuration.store.data).map_err(StartError::Control)?;
-        let address = configuration.listen;
-        let listener = Listener::bind(address, configuration.limits)
-            .map_err(|source| StartError::Listen { address, source })?
-            .answer_refusals(fault::answer_refusal);
-        let endpoint = endpoint(configuration, &service, redis, metrics).boxed();
-        Ok(Self { service, listener, endpoint, background, control, _lock: lock })
+        let listener = bind(configuration.listen, configuration)?;
+        let has_fleets = !fleets.is_empty();
+        let grpc = if has_fleets { Some(Grpc::new(&service, fleets.clone(), configuration.request_timeout)?) } else { None };
+        let own_listener = configuration.legacy.grpc_listen.map(|address| bind(address, configuration)).transpose()?;
+        let own_port = own_listener
+            .zip(grpc.clone())
+            .map(|(listener, grpc)| (listener, grpc.with(configuration.trusted_proxies.clone()).with(Observe).boxed()));
+        let endpoint = endpoint(configuration, &service, redis, metrics, fleets, grpc).boxed();
+        Ok(Self { service, listener, endpoint, grpc: own_port, background, control, _lock: lock })
     }
 
     /// The address that was bound, with its true port.
     pub const fn address(&self) -> SocketAddr {
         self.listener.local_address()
+    }
+
+    /// The address that was bound for gRPC alone, where there is one.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().map(|(listener, _)| listener.local_address())
     }
 
     /// The use cases, for tests that reach behind the wire.
@@ -112,7 +129,15 @@ impl App {
     /// Serves until `shutdown` is ready, finishes what is in flight, and writes out what is still in memory.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> DrainReport {
         let control = tokio::spawn(self.control.serve(Arc::clone(&self.service)));
-        let report = self.listener.serve(self.endpoint, shutdown).await;
+        let shutdown = shutdown.shared();
+        let main = self.listener.serve(self.endpoint, shutdown.clone());
+        let report = match self.grpc {
+            None => main.await,
+            Some((listener, endpoint)) => {
+                let (main, grpc) = tokio::join!(main, listener.serve(endpoint, shutdown));
+                DrainReport { open: main.open + grpc.open, cut: main.cut + grpc.cut, took: main.took.max(grpc.took) }
+            }
+        };
         control.abort();
         self.background.stop().await;
         self.service.db.close().await;
@@ -123,6 +148,7 @@ impl App {
 async fn start_service(
     configuration: &Configuration,
     clock: Arc<dyn Clock>,
+    fleets: &Fleets,
 ) -> Result<(Arc<Service>, Option<RedisConnection>), StartError> {
     let stores: &StoreConfiguration = &configuration.store;
     let is_embedded = matches!(stores.database, DatabaseChoice::Sqlite(_));
@@ -151,6 +177,7 @@ async fn start_service(
         issuer: ISSUER.to_owned(),
         password_cost: configuration.password_cost.into(),
         password_lanes: configuration.password_concurrency,
+        fleets: fleets.for_service(),
         tenant_lifetime,
         clock,
         random,
@@ -158,13 +185,21 @@ async fn start_service(
     Ok((Service::start(parts).await?, redis))
 }
 
+fn bind(address: SocketAddr, configuration: &Configuration) -> Result<Listener, StartError> {
+    let bound = Listener::bind(address, configuration.limits).map_err(|source| StartError::Listen { address, source })?;
+    Ok(bound.answer_refusals(fault::answer_refusal))
+}
+
 fn endpoint(
     configuration: &Configuration,
     service: &Arc<Service>,
     redis: Option<RedisConnection>,
     metrics: Metrics,
+    fleets: Fleets,
+    grpc: Option<Grpc>,
 ) -> impl Endpoint<Output = Response> + 'static {
     let documents = documents();
+    let with_legacy = !fleets.is_empty();
     let answerer = Answerer::new(Arc::clone(service));
     let v3 =
         V3 { service: Arc::clone(service), answerer, body_limit: configuration.body_limit, body_timeout: configuration.request_timeout };
@@ -173,7 +208,8 @@ fn endpoint(
         gate: Arc::new(AddressGate::new(configuration.address_requests_per_minute, configuration.address_requests_per_minute)),
         // A body has had its own time before this runs out.
         timeout: configuration.request_timeout * 2,
-        routes: documents.routes(),
+        routes: documents.routes(with_legacy),
+        with_legacy,
     });
     tokio::spawn(metrics.clone().keep_up());
     let routes = Route::new()
@@ -182,10 +218,17 @@ fn endpoint(
         .at("/healthz", Alive)
         .at("/readyz", Ready { service: Arc::clone(service), redis })
         .at("/metrics", metrics);
+    let routes = if with_legacy {
+        let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);
+        routes.nest(legacy::PREFIX, legacy::service(V1 { service: Arc::clone(service), fleets, body_limit, body_timeout }))
+    } else {
+        routes
+    };
     documents
-        .add_routes(routes)
+        .add_routes(routes, with_legacy)
         .with(envelope)
         .with(CrossOrigin::new(Arc::new(Origins(Arc::clone(service)))))
+        .with(GrpcBeside::new(grpc))
         .with(configuration.trusted_proxies.clone())
         .with(Observe)
 }

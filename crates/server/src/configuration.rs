@@ -2,6 +2,7 @@
 //! What belongs to a tenant is not here but in the database.
 
 mod error;
+mod legacy;
 mod secret;
 mod store;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use clap::Args;
 use clap::builder::FalseyValueParser;
 
 pub use self::error::ConfigurationError;
+pub use self::legacy::{FleetConfiguration, LegacyConfiguration, LegacyOptions, OldServersConfiguration, UserIdForm};
 pub use self::secret::Secret;
 pub use self::store::{CacheChoice, CacheKind, DatabaseChoice, StoreConfiguration, StoreOptions};
 
@@ -64,6 +66,10 @@ pub struct ServeOptions {
     /// What a password costs.
     #[command(flatten)]
     pub passwords: PasswordOptions,
+
+    /// What is served of the v1.0 contract.
+    #[command(flatten)]
+    pub legacy: LegacyOptions,
 }
 
 /// What a client may take.
@@ -158,6 +164,8 @@ pub struct Configuration {
     pub password_cost: PasswordCost,
     /// Passwords hashed at once.
     pub password_concurrency: usize,
+    /// What is served of the v1.0 contract.
+    pub legacy: LegacyConfiguration,
 }
 
 impl ServeOptions {
@@ -189,6 +197,7 @@ impl ServeOptions {
             address_requests_per_minute: limits.address_requests_per_minute.get(),
             password_cost: self.passwords.cost()?,
             password_concurrency: self.passwords.concurrency().get(),
+            legacy: self.legacy.validate()?,
         })
     }
 }

@@ -126,6 +126,23 @@ impl Document {
         normalise::normalise(serde_json::from_str(specification)?, supplement, describe).map(Self)
     }
 
+    /// The document with something changed that the pass over it does not know of.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.0);
+        self
+    }
+
+    /// Each path as segments, where one that begins with `{` stands for any, with its methods as `Allow` lists them.
+    pub fn routes(&self) -> Vec<(Vec<String>, String)> {
+        let paths = self.0["paths"].as_object().into_iter().flatten();
+        let route = |(path, operations): (&String, &Value)| {
+            let methods: Vec<String> = operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+            (path.split('/').map(str::to_owned).collect(), methods.join(", "))
+        };
+        paths.map(route).collect()
+    }
+
     /// The document as a value.
     pub const fn value(&self) -> &Value {
         &self.0

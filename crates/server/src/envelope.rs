@@ -1,4 +1,5 @@
-//! The layer around all routes: whatever the framework refuses, or fails at, leaves as the envelope of contract 1.6.
+//! The layer around all routes: whatever the framework refuses, or fails at, leaves as the envelope of contract 1.6, and
+//! below the v1.0 contract's prefix in that contract's own words.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use poem_openapi::OperationId;
 
 use crate::api::{Answerer, Unseen};
 use crate::fault::{Fault, FaultKind};
+use crate::legacy;
 use crate::proxy::client_address;
 
 /// What the layer needs.
@@ -26,6 +28,8 @@ pub struct EnvelopeParts {
     pub timeout: Duration,
     /// Which methods each path has: segments, where one that begins with `{` stands for any, and the `Allow` value.
     pub routes: Vec<(Vec<String>, String)>,
+    /// Whether the v1.0 contract is served.
+    pub with_legacy: bool,
 }
 
 /// The layer.
@@ -59,33 +63,33 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
 
     async fn call(&self, request: Request) -> Result<Response> {
         let unseen = Unseen::read(&request);
+        let path = request.uri().path().to_owned();
         let address = client_address(&request).to_string();
         if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
-            return Ok(self.answerer.refuse_unseen(&unseen, &Fault::later(FaultKind::RATE_LIMITED, wait)).await);
+            return Ok(self.refuse(&unseen, &path, &Fault::later(FaultKind::RATE_LIMITED, wait)).await);
         }
         // The framework answers HEAD as GET without a body; here GET can sign a user out.
         if request.method() == Method::HEAD {
-            return Ok(self.refuse_method(&unseen, request.uri().path()).await);
+            return Ok(self.refuse_method(&unseen, &path).await);
         }
-        let path = request.uri().path().to_owned();
         let handled = AssertUnwindSafe(tokio::time::timeout(self.parts.timeout, self.endpoint.call(request))).catch_unwind().await;
         let error = match handled {
             Ok(Ok(Ok(answer))) => return Ok(answer.into_response()),
             Ok(Ok(Err(error))) if error.is_from_response() => return Ok(error.into_response()),
             Ok(Ok(Err(error))) => error,
             Ok(Err(_)) => {
-                return Ok(self.answerer.refuse_unseen(&unseen, &Fault::later(FaultKind::UNAVAILABLE, Duration::from_secs(1))).await);
+                return Ok(self.refuse(&unseen, &path, &Fault::later(FaultKind::UNAVAILABLE, Duration::from_secs(1))).await);
             }
             Err(_) => {
                 // What it says may repeat a value of the request; where it happened is on standard error.
                 tracing::error!("a handler panicked");
-                return Ok(self.answerer.refuse_unseen(&unseen, &Fault::of(FaultKind::INTERNAL)).await);
+                return Ok(self.refuse(&unseen, &path, &Fault::of(FaultKind::INTERNAL)).await);
             }
         };
         if error.is::<MethodNotAllowedError>() {
             return Ok(self.refuse_method(&unseen, &path).await);
         }
-        let mut response = self.answerer.refuse_unseen(&unseen, &fault_of(&error)).await;
+        let mut response = self.refuse(&unseen, &path, &fault_of(&error)).await;
         // What the metrics and the log call the request by.
         if let Some(operation) = error.data::<OperationId>() {
             response.set_data(*operation);
@@ -98,11 +102,19 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
 }
 
 impl<E> Enveloped<E> {
+    /// In the words of the contract that the path belongs to.
+    async fn refuse(&self, unseen: &Unseen, path: &str, fault: &Fault) -> Response {
+        if self.parts.with_legacy && legacy::owns(path) {
+            return legacy::answer::refuse(fault.into());
+        }
+        self.answerer.refuse_unseen(unseen, fault).await
+    }
+
     async fn refuse_method(&self, unseen: &Unseen, path: &str) -> Response {
         let Some(allow) = self.parts.routes.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, allow)| allow) else {
-            return self.answerer.refuse_unseen(unseen, &Fault::of(FaultKind::ROUTE_UNKNOWN)).await;
+            return self.refuse(unseen, path, &Fault::of(FaultKind::ROUTE_UNKNOWN)).await;
         };
-        let mut response = self.answerer.refuse_unseen(unseen, &Fault::of(FaultKind::METHOD_NOT_ALLOWED)).await;
+        let mut response = self.refuse(unseen, path, &Fault::of(FaultKind::METHOD_NOT_ALLOWED)).await;
         // RFC 9110 section 15.5.6 asks for it.
         if let Ok(value) = HeaderValue::from_str(allow) {
             response.headers_mut().insert(header::ALLOW, value);

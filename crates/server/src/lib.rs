@@ -1,4 +1,4 @@
-//! Speaks HTTP: the listener, the routes and what surrounds them, and the command line.
+//! Speaks HTTP and gRPC: the listener, the routes and what surrounds them, and the command line.
 
 pub mod api;
 pub mod app;
@@ -9,9 +9,11 @@ pub mod cross_origin;
 pub mod document;
 pub mod envelope;
 pub mod fault;
+pub mod grpc;
 pub mod health;
 pub mod key_set;
 pub mod language;
+pub mod legacy;
 pub mod listener;
 pub mod openapi;
 pub mod proxy;

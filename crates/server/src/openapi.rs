@@ -7,20 +7,23 @@ use poem::http::Method;
 use poem::{EndpointExt, Route};
 use poem_openapi::registry::{MetaApi, Registry};
 use poem_openapi::{OpenApi, OpenApiService, ServerObject};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::api::examples::success_of;
 use crate::api::parameters::{needs_access_token, parameters_of};
 use crate::api::refusals::refusals_of;
 use crate::api::{PREFIX, V3};
 use crate::document::{Asset, Constraint, Document, DocumentError, ErrorDescription, OperationDescription, Supplement};
+use crate::legacy;
 
 const DESCRIPTION: &str = "Multi-tenant sign-in, refresh and sign-out. Every answer is one envelope; `success` says whether the call succeeded, \
 `error.errorCode` why not. `XverifyApi` is a fresh value for every call: see the guide to XverifyApi in the repository.";
 
-/// The documents of the v3 contract.
+/// The documents of the v3 contract, and that of the v1.0 contract beside them.
 pub struct Documents {
     document: Document,
+    session: Document,
+    session_json: String,
     json: String,
     yaml: String,
     json_3_1: String,
@@ -47,7 +50,9 @@ fn build() -> Result<Documents, DocumentError> {
         .url_prefix(PREFIX);
     let document = Document::build(&service.spec(), &supplement(), describe)?;
     let (json, yaml, json_3_1) = (document.to_json()?, document.to_yaml()?, document.to_version_3_1().to_json()?);
-    Ok(Documents { document, json, yaml, json_3_1 })
+    let session = legacy::document::build()?;
+    let session_json = session.to_json()?;
+    Ok(Documents { document, session, session_json, json, yaml, json_3_1 })
 }
 
 /// The routes as they describe themselves, without anything to serve them.
@@ -123,22 +128,23 @@ impl Documents {
     }
 
     /// The files that are checked in, by name.
-    pub fn files(&self) -> [(&'static str, &str); 3] {
-        [("bo-v3.json", &self.json), ("bo-v3.yaml", &self.yaml), ("bo-v3.1.json", &self.json_3_1)]
+    pub fn files(&self) -> [(&'static str, &str); 4] {
+        [("bo-v3.json", &self.json), ("bo-v3.yaml", &self.yaml), ("bo-v3.1.json", &self.json_3_1), ("session-v1.json", &self.session_json)]
     }
 
-    /// Each path as segments, where one that begins with `{` stands for any, with its methods as `Allow` lists them.
-    pub fn routes(&self) -> Vec<(Vec<String>, String)> {
-        let paths = self.document.value()["paths"].as_object().into_iter().flatten();
-        let route = |(path, operations): (&String, &Value)| {
-            let methods: Vec<String> = operations.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
-            (path.split('/').map(str::to_owned).collect(), methods.join(", "))
-        };
-        paths.map(route).collect()
+    /// Each path as segments, where one that begins with `{` stands for any, with its methods as `Allow` lists them; those
+    /// of the v1.0 contract where it is served.
+    pub fn routes(&self, with_legacy: bool) -> Vec<(Vec<String>, String)> {
+        let mut routes = self.document.routes();
+        if with_legacy {
+            routes.extend(self.session.routes());
+        }
+        routes
     }
 
     /// Serves the documents and the reference page.
-    pub fn add_routes(self, routes: Route) -> Route {
+    pub fn add_routes(self, routes: Route, with_legacy: bool) -> Route {
+        let routes = if with_legacy { routes.at("/openapi/session-v1.json", Asset::json(self.session_json).boxed()) } else { routes };
         routes
             .at("/openapi/bo-v3.json", Asset::json(self.json).boxed())
             .at("/openapi/bo-v3.yaml", Asset::yaml(self.yaml).boxed())
@@ -162,9 +168,12 @@ mod tests {
 
     #[test]
     fn every_path_has_its_methods() {
-        let routes = documents().routes();
+        let routes = documents().routes(true);
         let allow = |path: &str| routes.iter().find(|(segments, _)| segments.join("/") == path).map(|(_, allow)| allow.as_str());
         assert_eq!(allow("/bo/api/v3/auth/token/logout"), Some("GET, DELETE"));
         assert_eq!(allow("/bo/api/v3/auth/session/{sessionId}"), Some("DELETE"));
+        assert_eq!(allow("/api/v1.0/session"), Some("DELETE, GET"));
+        assert_eq!(allow("/api/v1.0/sessions"), Some("POST"));
+        assert!(documents().routes(false).iter().all(|(segments, _)| segments[1] == "bo"));
     }
 }

@@ -113,9 +113,18 @@ fn peer_address(request: &Request) -> IpAddr {
     request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
 }
 
+/// Whether the client speaks TLS, as a listed proxy says (`X-Forwarded-Proto`, or `proto` of `Forwarded`). We speak none.
+pub fn is_https(request: &Request) -> bool {
+    request.data::<ClientSpeaksTls>().is_some()
+}
+
 /// What is kept with the request.
 #[derive(Debug, Clone, Copy)]
 struct ClientAddress(IpAddr);
+
+/// The same, where it is so.
+#[derive(Debug, Clone, Copy)]
+struct ClientSpeaksTls;
 
 impl<E: Endpoint> Middleware<E> for TrustedProxies {
     type Output = BehindProxies<E>;
@@ -140,9 +149,25 @@ impl<E: Endpoint> Endpoint for BehindProxies<E> {
         if !self.proxies.0.is_empty() {
             let address = self.proxies.behind(peer_address(&request), request.headers());
             request.set_data(ClientAddress(address));
+            if self.proxies.trusts(peer_address(&request)) && says_https(request.headers()) {
+                request.set_data(ClientSpeaksTls);
+            }
         }
         self.endpoint.call(request).await
     }
+}
+
+/// What the first proxy has met. Were it forged, a client would only have its own cookie marked `Secure`.
+fn says_https(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.split(',').next());
+    let plain = text("x-forwarded-proto").map(str::trim);
+    let forwarded = || {
+        text(FORWARDED.as_str())?.split(';').find_map(|pair| {
+            let (name, value) = pair.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("proto").then_some(value.trim().trim_matches('"'))
+        })
+    };
+    plain.or_else(forwarded).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// What a forwarding header says.
@@ -246,6 +271,22 @@ mod tests {
             let (parts, ()) = http::Request::builder().header("x-forwarded-for", "198.51.100.1").body(()).unwrap().into_parts();
             let request = Request::from_parts(RequestParts::from((parts, LocalAddr::default(), peer, Scheme::HTTP)), Body::empty());
             assert_eq!(endpoint.get_response(request).await.into_body().into_string().await.unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn the_clients_scheme_is_the_first_proxys_word() {
+        for (name, value, https) in [
+            ("x-forwarded-proto", "https", true),
+            ("x-forwarded-proto", "HTTPS, http", true),
+            ("x-forwarded-proto", "http", false),
+            ("forwarded", "for=198.51.100.1;Proto=\"https\", for=10.0.0.2", true),
+            ("forwarded", "for=198.51.100.1", false),
+            ("x-forwarded-scheme", "https", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            assert_eq!(says_https(&headers), https, "{name}: {value}");
         }
     }
 

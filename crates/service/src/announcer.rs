@@ -6,6 +6,8 @@ use bo_auth_store::record::{EndOutcome, EndedSession};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Error};
 
+use crate::legacy_fleet::Shown;
+
 /// Events that have been announced and whose outbox rows may go.
 #[derive(Default)]
 pub(crate) struct AnnouncedEvents(Mutex<Vec<i64>>);
@@ -25,13 +27,14 @@ impl AnnouncedEvents {
 pub(crate) struct Announcer {
     revocations: Revocations,
     cache: Cache,
+    shown: Shown,
     /// What has been announced.
     pub(crate) announced: Arc<AnnouncedEvents>,
 }
 
 impl Announcer {
-    pub(crate) fn new(revocations: Revocations, cache: Cache) -> Self {
-        Self { revocations, cache, announced: Arc::default() }
+    pub(crate) fn new(revocations: Revocations, cache: Cache, shown: Shown) -> Self {
+        Self { revocations, cache, shown, announced: Arc::default() }
     }
 
     /// Makes ended sessions refused on every node, and takes what is theirs out of the cache, both at the same time. The
@@ -63,7 +66,8 @@ impl Announcer {
         let (told, uncached) = tokio::join!(self.revocations.announce(refused), self.cache.sessions_ended(ended));
         told?;
         match uncached {
-            Ok(()) => self.announced.add(ended.iter().map(|session| session.event_id)),
+            // What old servers may still see is not done here, where many wait for one another; its rows stay for the outbox.
+            Ok(()) => self.announced.add(ended.iter().filter(|session| !self.shown.shows(session)).map(|session| session.event_id)),
             Err(error) => tracing::warn!(%error, sessions = ended.len(), "ended sessions are still in the cache; it will be tried again"),
         }
         Ok(())

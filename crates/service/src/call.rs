@@ -44,6 +44,26 @@ pub struct RequestFacts<'a> {
     pub signed: SignedRequest<'a>,
 }
 
+impl<'a> RequestFacts<'a> {
+    /// What a call of the v1.0 contract says of itself: it has no header of ours.
+    pub const fn of_legacy(address: &'a str, user_agent: Option<&'a str>) -> Self {
+        Self {
+            owner_id: None,
+            sys_id: None,
+            stamp: None,
+            first_share_user_id: None,
+            second_share_user_id: None,
+            area_code: None,
+            authorization: None,
+            plugin: None,
+            origin: None,
+            address,
+            user_agent,
+            signed: SignedRequest { method: "", path: "", query: "", body: b"", headers: &[] },
+        }
+    }
+}
+
 /// How the answer to a call is shaped, as far as the call has come: what is known here shapes errors too.
 #[derive(Default)]
 pub struct Shaping {

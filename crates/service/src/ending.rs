@@ -1,5 +1,5 @@
 //! The one way in which sessions end, whoever ends them: durable first, then refused here and everywhere, then gone
-//! from the cache. What a crash leaves undone is made good from the outbox.
+//! from the cache and from what old servers read. What a crash leaves undone is made good from the outbox.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -78,8 +78,15 @@ impl Service {
     pub(crate) async fn end_session(&self, ending: Ending) -> Result<OneEnded, Error> {
         // The queue does both, for all who end sessions at the moment, and goes on without its callers.
         Ok(match self.endings.end(ending).await? {
-            EndOutcome::Ended(ended) => OneEnded::Now(ended),
-            EndOutcome::AlreadyEnded(ended) => OneEnded::Before(Some(ended)),
+            EndOutcome::Ended(ended) => {
+                self.hide_from_old_servers(std::slice::from_ref(&ended)).await;
+                OneEnded::Now(ended)
+            }
+            // The call that ended it may not have come so far yet, and this answer must be true as well.
+            EndOutcome::AlreadyEnded(ended) => {
+                self.hide_from_old_servers(std::slice::from_ref(&ended)).await;
+                OneEnded::Before(Some(ended))
+            }
             EndOutcome::Unknown => OneEnded::Before(None),
         })
     }
@@ -90,6 +97,7 @@ impl Service {
         carry_out(async move {
             let ended = service.db.end_user_sessions(&ending).await?;
             service.announcer.announce(&ended).await?;
+            service.hide_from_old_servers(&ended).await;
             Ok(ended)
         })
         .await
@@ -100,7 +108,11 @@ impl Service {
         let service = Arc::clone(self);
         carry_out(async move {
             match service.db.open_session(&owner_id, &new).await {
-                Ok(Some(replaced)) => Ok(service.announcer.announce(&replaced).await.map(|()| Inserted::Opened)?),
+                Ok(Some(replaced)) => {
+                    service.announcer.announce(&replaced).await?;
+                    service.hide_from_old_servers(&replaced).await;
+                    Ok(Inserted::Opened)
+                }
                 Ok(None) => Ok(Inserted::Refused),
                 Err(bo_auth_store::Error::Exists(_)) => Ok(Inserted::IdTaken),
                 Err(error) => Err(error.into()),
@@ -125,9 +137,15 @@ impl Service {
             }
             self.revocations.announce(&pending).await?;
             self.cache.sessions_ended(&pending).await?;
+            let still_shown = self.hide_from_old_servers(&pending).await;
             total += pending.len();
-            self.announcer.announced.add(pending.iter().map(|session| session.event_id));
+            let done = pending.iter().filter(|session| !still_shown.contains(&session.session_id));
+            self.announcer.announced.add(done.map(|session| session.event_id));
             self.remove_announced().await?;
+            if !still_shown.is_empty() {
+                // They are the oldest again next time; those behind them wait for as long as old servers see a session.
+                break;
+            }
         }
         Ok(total)
     }

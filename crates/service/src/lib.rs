@@ -6,6 +6,8 @@ pub mod call;
 pub mod captcha;
 pub mod current_user;
 pub mod ending;
+pub mod legacy_fleet;
+pub mod legacy_session;
 pub mod login;
 pub mod logout;
 pub mod operator;

@@ -84,16 +84,27 @@ impl Call<'_> {
 
         let password = self.plain_password(request.password)?;
         let found = service.db.find_credentials(owner_id, account).await?;
+        self.verify_credentials(found, password, &subject).await
+    }
+
+    /// The user who was found, when the password fits and the user is not disabled; a failure is counted.
+    pub(crate) async fn verify_credentials(
+        &self,
+        found: Option<Credentials>,
+        password: Vec<u8>,
+        subject: &FailureSubject<'_>,
+    ) -> Result<Credentials, Error> {
+        let (service, owner_id) = (self.service, &self.tenant.owner_id);
         let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
         let fits = service.passwords.verify(password.clone(), hash).await?;
         let Some(mut credentials) = found.filter(|_| fits) else {
-            service.count_failure(owner_id, &subject).await?;
+            service.count_failure(owner_id, subject).await?;
             return Err(Error::LoginFailed);
         };
         if credentials.user.disabled {
             return Err(Error::UserDisabled);
         }
-        service.clear_failures(owner_id, &subject).await?;
+        service.clear_failures(owner_id, subject).await?;
         if service.passwords.needs_rehash(&credentials.password_hash) {
             credentials.password_hash = self.renew_hash(&credentials, password).await?;
         }

@@ -46,7 +46,7 @@ impl Service {
 
 impl Call<'_> {
     /// The session's row: of this system, not ended, not run out. One that has run out is ended here.
-    async fn live_session(&self, session_id: SessionId) -> Result<SessionRecord, Error> {
+    pub(crate) async fn live_session(&self, session_id: SessionId) -> Result<SessionRecord, Error> {
         // A session whose row is gone was removed long after its end.
         let found = self.service.db.find_session(&self.tenant.owner_id, session_id).await?;
         let session = found.ok_or(Error::SessionEnded(EndReason::Expired))?;

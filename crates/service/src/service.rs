@@ -16,6 +16,7 @@ use bo_auth_store::{Cache, Db};
 
 use crate::Error;
 use crate::announcer::Announcer;
+use crate::legacy_fleet::{Fleet, Shown};
 use crate::password_desk::PasswordDesk;
 use crate::stamp_counter::StampCounter;
 use crate::tenant_registry::TenantRegistry;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub password_cost: PasswordCost,
     /// How many passwords are hashed at a time.
     pub password_lanes: usize,
+    /// The v1.0 fleets that are served.
+    pub fleets: Vec<Arc<Fleet>>,
     /// How long a prepared tenant is used before its rows are looked at again.
     pub tenant_lifetime: Duration,
     /// The present instant.
@@ -69,6 +72,7 @@ pub struct Service {
     pub(crate) announcer: Announcer,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) issuer: String,
+    pub(crate) shown: Shown,
 }
 
 impl Service {
@@ -77,7 +81,8 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] where a store does not answer.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
-        let announcer = Announcer::new(parts.revocations.clone(), parts.cache.clone());
+        let shown = Shown::new(parts.fleets, Arc::clone(&parts.clock));
+        let announcer = Announcer::new(parts.revocations.clone(), parts.cache.clone(), shown.clone());
         let telling = announcer.clone();
         let endings = EndingQueue::start_telling(parts.db.clone(), move |outcomes| telling.clone().announce_outcomes(outcomes));
         let service = Self {
@@ -93,6 +98,7 @@ impl Service {
             revocations: parts.revocations,
             admission: parts.admission,
             issuer: parts.issuer,
+            shown,
             clock: parts.clock,
             random: parts.random,
         };

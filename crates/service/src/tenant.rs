@@ -10,6 +10,7 @@ use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::signing_key::{Algorithm, SigningKey, SigningKeys};
 use bo_auth_core::stamp::{StampKey, StampMacKey, StampRules};
 use bo_auth_core::time::Timestamp;
+use bo_auth_core::token::cookie::{CookieKey, CookieKeys};
 use bo_auth_core::token::refresh::{RefreshKey, RefreshKeys};
 use bo_auth_plugin::PluginName;
 use bo_auth_store::record::{KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
@@ -32,6 +33,8 @@ pub struct Tenant {
     pub signing_keys: SigningKeys,
     /// Keys of refresh tokens.
     pub refresh_keys: RefreshKeys,
+    /// Keys of v1.0 session cookies, of the same secrets.
+    pub cookie_keys: CookieKeys,
     default_system: SystemId,
     systems: HashMap<SystemId, Arc<System>>,
 }
@@ -83,13 +86,16 @@ impl Tenant {
             signing.push((SigningKey::from_secret(key.key_id.clone(), algorithm, &secret)?, key.retires_at));
         }
         let mut refresh = Vec::new();
+        let mut cookie = Vec::new();
         for entry in opened(KeyPurpose::Refresh) {
             let (key, secret) = entry?;
             let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| lacks("a refresh key of 32 bytes"))?;
             refresh.push((RefreshKey::new(&record.owner_id, secret), key.retires_at));
+            cookie.push((CookieKey::new(&record.owner_id, secret), key.retires_at));
         }
         let (current, accepted) = split_ring(signing).ok_or_else(|| lacks("a signing key"))?;
         let (current_refresh, accepted_refresh) = split_ring(refresh).ok_or_else(|| lacks("a refresh key"))?;
+        let (current_cookie, accepted_cookie) = split_ring(cookie).ok_or_else(|| lacks("a refresh key"))?;
         let mut systems = HashMap::with_capacity(record.systems.len());
         for system in &record.systems {
             systems.insert(system.sys_id.clone(), Arc::new(System::assemble(&record.settings, system)?));
@@ -97,6 +103,7 @@ impl Tenant {
         Ok(Self {
             signing_keys: SigningKeys::new(current, accepted),
             refresh_keys: RefreshKeys::new(current_refresh, accepted_refresh),
+            cookie_keys: CookieKeys::new(current_cookie, accepted_cookie),
             stamp_keys,
             stamp_mac_keys,
             systems,

@@ -281,7 +281,7 @@ fn finish_refusal(mut response: Response, fault: &Fault) -> Response {
 }
 
 /// An error with its causes on one line.
-struct Causes<'a>(&'a Error);
+pub(crate) struct Causes<'a>(pub(crate) &'a Error);
 
 impl std::fmt::Display for Causes<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -38,7 +38,7 @@ pub(super) struct RefreshTokenBody {
 }
 
 /// A body that the document describes as `T`.
-pub(super) struct JsonBody<T>(Body, PhantomData<fn() -> T>);
+pub(crate) struct JsonBody<T>(Body, PhantomData<fn() -> T>);
 
 impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
@@ -61,14 +61,14 @@ impl<'a, T: Type> ApiExtractor<'a> for JsonBody<T> {
 }
 
 /// A body that has been read, or why it could not be.
-pub(super) struct ReadBody {
+pub(crate) struct ReadBody {
     bytes: Vec<u8>,
     members: Result<Members, BodyFault>,
 }
 
 /// Why a body is refused.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     Malformed,
     TooLarge,
     Timeout,
@@ -76,7 +76,7 @@ pub(super) enum BodyFault {
 }
 
 impl BodyFault {
-    pub(super) const fn kind(self) -> FaultKind {
+    pub(crate) const fn kind(self) -> FaultKind {
         match self {
             Self::Malformed => FaultKind::BAD_REQUEST,
             Self::TooLarge => FaultKind::PAYLOAD_TOO_LARGE,
@@ -88,7 +88,7 @@ impl BodyFault {
 
 impl<T> JsonBody<T> {
     /// Reads the body. A request without one reads as an object without members.
-    pub(super) async fn read(self, request: &Request, limit: usize, timeout: Duration) -> ReadBody {
+    pub(crate) async fn read(self, request: &Request, limit: usize, timeout: Duration) -> ReadBody {
         let refused = |fault| ReadBody { bytes: Vec::new(), members: Err(fault) };
         if self.0.is_empty() {
             return ReadBody::none();
@@ -124,22 +124,22 @@ impl ReadBody {
     }
 
     /// Why it is refused, if it is.
-    pub(super) fn fault(&self) -> Option<BodyFault> {
+    pub(crate) fn fault(&self) -> Option<BodyFault> {
         self.members.as_ref().err().copied()
     }
 
     /// The members of the object.
-    pub(super) fn members(&self) -> Result<&Members, Error> {
+    pub(crate) fn members(&self) -> Result<&Members, Error> {
         self.members.as_ref().map_err(|_| Error::BadRequest)
     }
 }
 
 /// The members of a JSON object.
-pub(super) struct Members(Map<String, Value>);
+pub(crate) struct Members(Map<String, Value>);
 
 impl Members {
     /// A text member; absent, `null` and empty are one.
-    pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Error> {
+    pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Error> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             // Asked of the `String` itself: a `&&str` has another `is_empty` here, that of the document's types.

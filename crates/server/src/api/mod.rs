@@ -1,7 +1,7 @@
 //! The v3 contract over HTTP (contract 1.1): a handler collects, calls one use case and wraps its answer.
 
 mod answer;
-mod body;
+pub(crate) mod body;
 pub mod examples;
 mod exchange;
 pub mod parameters;
@@ -17,6 +17,7 @@ use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{OpenApi, OpenApiService};
 
+pub(crate) use answer::Causes;
 use answer::PictureReply;
 pub use answer::{Answerer, Reply, Unseen};
 use body::{JsonBody, LoginBody, RefreshTokenBody};

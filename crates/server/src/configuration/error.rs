@@ -85,4 +85,15 @@ pub enum ConfigurationError {
         /// The most that is allowed.
         most: u32,
     },
+    /// Something in the file of v1.0 fleets.
+    #[error("{path} (--legacy-v1): {problem}")]
+    Legacy {
+        /// The file.
+        path: PathBuf,
+        /// What, and what to do.
+        problem: String,
+    },
+    /// gRPC has nothing to serve.
+    #[error("--grpc-listen serves the v1.0 contract: give --legacy-v1 too, or leave it out")]
+    GrpcWithoutFleet,
 }

@@ -161,13 +161,13 @@ impl StoreOptions {
     }
 }
 
-fn has_scheme(url: &str, schemes: &[&str]) -> bool {
+pub(super) fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     url.split_once("://").is_some_and(|(scheme, _)| schemes.contains(&scheme))
 }
 
 /// A secret given as it is or in a file. An empty variable is one that is not set, as container files have it; the end of
 /// a file's last line does not belong to the secret.
-fn secret(
+pub(super) fn secret(
     (value, value_option): (Option<&Secret>, &'static str),
     (path, option): (Option<&Path>, &'static str),
 ) -> Result<Option<Secret>, ConfigurationError> {

@@ -59,6 +59,8 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (&["--header-limit", "4KiB"], "give 8KiB to 1MiB"),
         (&["--body-limit", "1GiB"], "give 1KiB to 16MiB"),
         (&["--argon2-memory", "64KiB", "--argon2-lanes", "9"], "give fewer lanes"),
+        (&["--grpc-listen", "127.0.0.1:0"], "give --legacy-v1 too"),
+        (&["--legacy-v1", "/nowhere/fleets.toml"], "check that the file is there"),
         (&["--master-key-file", "/nowhere/key"], "check that the file is there"),
         (&["--master-key", "x", "--master-key-file", "y"], "leave one of them out"),
     ] {

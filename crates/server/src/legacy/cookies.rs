@@ -1,0 +1,75 @@
+//! The session cookie (RFC 6265): read from requests, set on a sign-in, taken back on a sign-out.
+
+use std::time::Duration;
+
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue};
+
+/// How many cookies of one name are looked at: pages of other paths or parent domains may have added theirs.
+const COOKIES: usize = 4;
+
+/// The values of the cookies of this name, without those that are empty, in the order in which they came.
+pub(super) fn read(headers: &HeaderMap, name: &str) -> Vec<String> {
+    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
+    let values = pairs.filter(|(found, _)| found.trim() == name).map(|(_, value)| unquoted(value.trim()));
+    values.filter(|value| !value.is_empty()).take(COOKIES).map(str::to_owned).collect()
+}
+
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
+}
+
+/// Sets the cookie: for no script to read, for no other site's request to carry, and under TLS for nothing else.
+pub(super) fn set(name: &str, value: &str, lifetime: Duration, https: bool) -> Option<HeaderValue> {
+    let secure = if https { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", lifetime.as_secs());
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Takes the cookie back, in the contract's own words.
+pub(super) fn take_back(name: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(&format!("{name}=; Path=/; Max-Age=0")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_are_found_among_others() {
+        for (headers, expected) in [
+            (&["userlogin=abc"][..], &["abc"][..]),
+            (&["theme=dark; userlogin=abc; lang=zh"], &["abc"]),
+            (&["userlogin=\"abc\""], &["abc"]),
+            (&["userlogin=a=b"], &["a=b"]),
+            (&["userlogin=abc", "userlogin=def"], &["abc", "def"]),
+            (&["userlogin=; userlogin=abc"], &["abc"]),
+            (&["userlogin=1; userlogin=2; userlogin=3; userlogin=4; userlogin=5"], &["1", "2", "3", "4"]),
+            (&["userlogin="], &[]),
+            (&["userlogin"], &[]),
+            (&["xuserlogin=abc; Userlogin=abc"], &[]),
+            (&[], &[]),
+        ] {
+            let mut map = HeaderMap::new();
+            for header in headers {
+                map.append(COOKIE, HeaderValue::from_static(header));
+            }
+            assert_eq!(read(&map, "userlogin"), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_written_to_the_letter() {
+        let value = set("userlogin", "abc", Duration::from_mins(1), true).unwrap();
+        assert_eq!(value, "userlogin=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        assert!(value.is_sensitive());
+        assert_eq!(
+            set("userlogin", "abc", Duration::from_mins(1), false).unwrap(),
+            "userlogin=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"
+        );
+        assert_eq!(take_back("userlogin").unwrap(), "userlogin=; Path=/; Max-Age=0");
+    }
+}

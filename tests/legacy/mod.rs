@@ -1,0 +1,11 @@
+//! The v1.0 contract (contract 2): cookie sessions, old fleets beside ours, and gRPC. Each file is one subject.
+
+mod both_contracts;
+mod browser;
+mod cross_site;
+mod fleet_of_test;
+mod fleets;
+mod grpc;
+mod grpc_wire;
+mod old_servers;
+mod session;

@@ -1,5 +1,6 @@
 //! The layer around all routes: whatever the framework refuses, or fails at, leaves as the envelope of contract 1.6, and
-//! below the v1.0 contract's prefix in that contract's own words.
+//! below the v1.0 contract's prefix in that contract's own words; on the admin API's
+//! paths as problem details.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::{Endpoint, Error, IntoResponse, Middleware, PathPattern, Request, Response, Result};
 use poem_openapi::OperationId;
 
+use crate::admin;
+use crate::admin::problem::Problem;
 use crate::api::{Answerer, Unseen};
 use crate::fault::{Fault, FaultKind};
 use crate::legacy;
@@ -89,7 +92,12 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
         if error.is::<MethodNotAllowedError>() {
             return Ok(self.refuse_method(&unseen, &path).await);
         }
-        let mut response = self.refuse(&unseen, &path, &fault_of(&error)).await;
+        let fault = fault_of(&error);
+        let mut response = if admin::owns(&path) {
+            Problem::of_framework(&error, &fault).into_response()
+        } else {
+            self.refuse(&unseen, &path, &fault).await
+        };
         // What the metrics and the log call the request by.
         if let Some(operation) = error.data::<OperationId>() {
             response.set_data(*operation);
@@ -104,6 +112,9 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
 impl<E> Enveloped<E> {
     /// In the words of the contract that the path belongs to.
     async fn refuse(&self, unseen: &Unseen, path: &str, fault: &Fault) -> Response {
+        if admin::owns(path) {
+            return Problem::from(fault).into_response();
+        }
         if self.parts.with_legacy && legacy::owns(path) {
             return legacy::answer::refuse(fault.into());
         }

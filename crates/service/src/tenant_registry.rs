@@ -30,6 +30,7 @@ pub(crate) struct TenantRegistry {
     prepared: moka::future::Cache<OwnerId, Option<Arc<Tenant>>>,
     origins: RwLock<Arc<HashSet<String>>>,
     master_key: Arc<MasterKey>,
+    lifetime: Duration,
 }
 
 impl TenantRegistry {
@@ -37,7 +38,17 @@ impl TenantRegistry {
     /// this node, or announced to it, take effect at once.
     pub(crate) fn new(master_key: Arc<MasterKey>, lifetime: Duration) -> Self {
         let prepared = moka::future::Cache::builder().max_capacity(10_000).time_to_live(lifetime).build();
-        Self { prepared, origins: RwLock::default(), master_key }
+        Self { prepared, origins: RwLock::default(), master_key, lifetime }
+    }
+
+    /// How long a prepared tenant is used.
+    pub(crate) const fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// What opens and seals stored secrets.
+    pub(crate) fn master_key(&self) -> Arc<MasterKey> {
+        Arc::clone(&self.master_key)
     }
 
     /// The tenant, or `None` where there is none.
@@ -83,6 +94,10 @@ impl TenantRegistry {
 }
 
 async fn load_record(owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
+    // The administrators' keys stand in no shared cache: whoever can write there must not become one.
+    if owner_id.is_reserved() {
+        return Ok(db.find_tenant(owner_id).await?);
+    }
     // A cache that does not answer is a miss: the database is the truth.
     let refill = match cache.lookup::<CachedTenant>(owner_id, owner_id.as_str()).await {
         Ok(Lookup::Hit(hit)) => return Ok(Some(hit.value)),

@@ -16,6 +16,9 @@ pub enum Error {
     /// The row to be changed is not there.
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// The row is not any more as the caller has read it. Nothing was written.
+    #[error("the {0} has changed in the meantime")]
+    Changed(&'static str),
     /// A statement failed for a reason that is a defect, not an outage.
     #[error("a database statement failed")]
     Statement(#[source] sqlx::Error),

@@ -138,6 +138,11 @@ impl ReadBody {
 pub(crate) struct Members(Map<String, Value>);
 
 impl Members {
+    /// As they came.
+    pub(crate) const fn map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// A text member; absent, `null` and empty are one.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Error> {
         match self.0.get(name) {

@@ -1,7 +1,7 @@
 //! `bo-auth session`.
 
 use bo_auth_core::identifier::OwnerId;
-use bo_auth_core::session::SessionId;
+use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_store::record::SessionRecord;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -92,11 +92,11 @@ impl End {
         let stores = OperatorStores::open(self.stores).await?;
         let (change, ended) = match (self.session, &self.account) {
             (Some(session_id), _) => {
-                let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id).await?;
+                let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id, EndReason::Kicked).await?;
                 (change, usize::from(by_this_call))
             }
             (None, Some(account)) => {
-                let (change, ended) = stores.operator.end_user_sessions(&self.owner, account).await?;
+                let (change, ended) = stores.operator.end_user_sessions(&self.owner, account, EndReason::Kicked).await?;
                 (change, ended.len())
             }
             (None, None) => return Err(Failure("name a session, or --account".to_owned())),

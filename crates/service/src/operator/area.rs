@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use bo_auth_core::identifier::{AreaCode, OwnerId};
-use bo_auth_store::record::AreaRecord;
+use bo_auth_store::record::{Administration, AreaRecord};
+use serde_json::json;
 
-use super::Operator;
+use super::{Operator, refusal};
 use crate::Error;
 
 /// How many rows stand in one transaction.
@@ -88,12 +89,16 @@ impl Operator {
     /// Repeating an import that was interrupted is safe.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown, [`Error::Unavailable`].
+    /// [`Error::NotFound`] where the tenant is unknown, [`Error::Unavailable`].
     pub async fn import_areas(&self, owner_id: &OwnerId, areas: &[AreaRecord], mut progress: impl FnMut(usize)) -> Result<(), Error> {
         self.get_tenant(owner_id).await?;
         let mut written = 0;
+        let event = self.event("areas.imported", Some(json!({"areas": areas.len()})));
         for portion in areas.chunks(ROWS_AT_A_TIME) {
-            self.db.import_areas(owner_id, portion).await?;
+            // Its line of the audit trail stands with the last of it.
+            let last = written + portion.len() == areas.len();
+            let import = Administration::ImportAreas(portion);
+            self.db.administer(owner_id, &import, None, event.at, last.then_some(&event)).await.map_err(refusal)?;
             written += portion.len();
             progress(written);
         }

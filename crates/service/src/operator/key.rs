@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::sealing::key_context;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{KeyPurpose, KeyRecord, StampUse};
+use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, StampUse};
+use serde_json::json;
 
 use super::{Change, Operator};
 use crate::Error;
@@ -53,7 +54,7 @@ impl Operator {
     /// The tenant's keys, the newest first, and how often each stamp key was used.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown.
+    /// [`Error::NotFound`] where the tenant is unknown.
     pub async fn list_keys(&self, owner_id: &OwnerId) -> Result<(Vec<KeyRecord>, Vec<StampUse>), Error> {
         let tenant = self.get_tenant(owner_id).await?;
         Ok((tenant.keys, self.db.list_stamp_uses(owner_id).await?))
@@ -62,7 +63,7 @@ impl Operator {
     /// Puts a new key in front of the current one, which goes on being accepted for `overlap`.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown or the key is not usable.
+    /// [`Error::NotFound`] where the tenant is unknown, [`Error::Refused`] where the key is not usable.
     pub async fn rotate_key(&self, owner_id: &OwnerId, replacement: Replacement<'_>, overlap: Duration) -> Result<RotatedKey, Error> {
         self.get_tenant(owner_id).await?;
         let (key, secret) = match replacement {
@@ -83,11 +84,27 @@ impl Operator {
             }
         };
         let earlier_retire_at = self.now().plus(overlap);
-        // The new key stands before the old one is given its end: at no moment is there none.
-        self.db.insert_key(owner_id, &key).await?;
-        self.db.retire_keys(owner_id, key.purpose, &key.key_id, earlier_retire_at).await?;
+        let details = json!({"purpose": key.purpose.as_str(), "keyId": key.key_id, "earlierRetireAt": earlier_retire_at});
+        let event = self.event("key.rotated", Some(details));
+        self.administer(owner_id, &Administration::RotateKey(&key, earlier_retire_at), None, &event).await?;
         let change = self.tenant_changed(owner_id).await?;
         Ok(RotatedKey { key, secret, earlier_retire_at, change })
+    }
+
+    /// Withdraws a key that has been replaced: nothing that was made with it is accepted any more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the tenant has no such key, [`Error::Conflict`] where it is the current one.
+    pub async fn remove_key(&self, owner_id: &OwnerId, key_id: &KeyId) -> Result<Change, Error> {
+        let tenant = self.get_tenant(owner_id).await?;
+        let found = tenant.keys.iter().find(|key| key.key_id == *key_id);
+        let key = found.ok_or_else(|| Error::NotFound(format!("tenant `{owner_id}` has no key `{key_id}`")))?;
+        if key.retires_at.is_none() {
+            return Err(Error::Conflict("it is the current key of its purpose; rotate the key first".to_owned()));
+        }
+        let event = self.event("key.removed", Some(json!({"purpose": key.purpose.as_str(), "keyId": key.key_id})));
+        self.administer(owner_id, &Administration::RemoveKey(key_id), None, &event).await?;
+        self.tenant_changed(owner_id).await
     }
 
     /// The secret of the newest key of a purpose, for making stamps on the command line.

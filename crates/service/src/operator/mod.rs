@@ -1,6 +1,7 @@
-//! What an operator does from the command line: tenants, systems, users, areas, sessions, keys. Every change is a
-//! transaction of its own and says which running servers must hear of it.
+//! What an operator does, from the command line or over the admin API: tenants, systems, users, areas, sessions, keys.
+//! Every change is a transaction of its own, with its line of the audit trail, and says which running servers must hear of it.
 
+pub mod admin;
 pub mod area;
 pub mod key;
 pub mod session;
@@ -15,11 +16,13 @@ use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::password::PasswordHasher;
 use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
+use bo_auth_core::session::time_ordered_id;
 use bo_auth_core::time::{Clock, Timestamp};
-use bo_auth_store::record::{EndedSession, TenantRecord};
+use bo_auth_store::record::{Administration, AdministrationEvent, EndedSession, RequestTrace, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::tenant_registry::CachedTenant;
 use crate::user_profile::CachedUser;
@@ -34,13 +37,26 @@ pub struct Operator {
     /// How running servers hear of ended sessions, where there may be several.
     pub revocations: Option<Revocations>,
     /// Opens and seals stored secrets.
-    pub master_key: MasterKey,
+    pub master_key: Arc<MasterKey>,
     /// Hashes new passwords.
-    pub hasher: PasswordHasher,
+    pub hasher: Arc<PasswordHasher>,
     /// The present instant.
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+    /// The running service that this is a part of; `None` in a process of its own.
+    pub running: Option<Arc<Service>>,
+    /// Who acts.
+    pub author: Author,
+}
+
+/// Who acts as an operator, for the audit trail.
+#[derive(Debug, Clone, Default)]
+pub struct Author {
+    /// The administrator; `None` on the command line.
+    pub user_id: Option<UserId>,
+    /// From which address.
+    pub address: Option<String>,
 }
 
 /// How far ahead of ours the clock may be of whoever wrote an event.
@@ -64,30 +80,123 @@ impl Operator {
     /// The tenant, disabled or not.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there is none.
+    /// [`Error::NotFound`] where there is none.
     pub async fn get_tenant(&self, owner_id: &OwnerId) -> Result<TenantRecord, Error> {
-        let found = self.db.find_tenant(owner_id).await?;
-        found.ok_or_else(|| Error::Refused(format!("there is no tenant `{owner_id}`; `bo-auth tenant list` shows those there are")))
+        let found = if owner_id.is_reserved() { None } else { self.db.find_tenant(owner_id).await? };
+        found.ok_or_else(|| Error::NotFound(format!("there is no tenant `{owner_id}`; `bo-auth tenant list` shows those there are")))
     }
 
-    /// Tells the other nodes, and takes what has changed out of the shared cache. A single server that keeps it in memory
-    /// hears of it by the control socket.
-    pub(crate) async fn publish(&self, change: &Change, ended: &[EndedSession]) -> Result<(), Error> {
+    /// What is recorded with everything that the author does.
+    pub(crate) fn trace(&self, details: Option<Value>) -> RequestTrace {
+        RequestTrace {
+            address: self.author.address.clone(),
+            admin_user_id: self.author.user_id.clone(),
+            details,
+            ..RequestTrace::default()
+        }
+    }
+
+    /// A line of the audit trail.
+    pub(crate) fn event(&self, kind: &'static str, details: Option<Value>) -> AdministrationEvent {
+        let at = self.now();
+        let event_id = time_ordered_id(at, &*self.random);
+        AdministrationEvent { kind, sys_id: None, user_id: None, event_id, at, trace: self.trace(details) }
+    }
+
+    /// Carries a change out, with its line of the audit trail.
+    pub(crate) async fn administer(
+        &self,
+        owner_id: &OwnerId,
+        change: &Administration<'_>,
+        unchanged_since: Option<Timestamp>,
+        event: &AdministrationEvent,
+    ) -> Result<(), Error> {
+        self.db.administer(owner_id, change, unchanged_since, event.at, Some(event)).await.map_err(refusal)
+    }
+
+    /// Makes ended sessions refused everywhere, and takes what is theirs out of the shared cache.
+    pub(crate) async fn publish_ended(&self, ended: &[EndedSession]) -> Result<(), Error> {
+        if let Some(service) = &self.running {
+            return service.announce_ended(ended).await;
+        }
         if let Some(revocations) = &self.revocations {
             revocations.announce(ended).await?;
+        }
+        if let Some(cache) = &self.cache {
+            cache.sessions_ended(ended).await?;
+        }
+        Ok(())
+    }
+
+    /// The same, and takes the rows that have changed out of the shared cache. A single server that keeps it in memory
+    /// hears of it by the control socket.
+    pub(crate) async fn publish(&self, change: &Change, ended: &[EndedSession]) -> Result<(), Error> {
+        self.publish_ended(ended).await?;
+        if let Some(service) = &self.running {
+            return service.take_effect(change).await;
         }
         if let Some(cache) = &self.cache {
             cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
             if let Some(user_id) = &change.user_id {
                 cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
             }
-            cache.sessions_ended(ended).await?;
         }
         Ok(())
     }
 }
 
+/// What the store refuses, in words for the operator.
+pub(crate) fn refusal(error: bo_auth_store::Error) -> Error {
+    use bo_auth_store::Error as Store;
+    match error {
+        Store::Exists(what) if what != "event" => Error::Conflict(match what {
+            "user" => "the user id, account or mobile number is taken".to_owned(),
+            what => format!("there is a {what} of this name already"),
+        }),
+        Store::Missing(what) => Error::NotFound(format!("there is no such {what}")),
+        Store::Changed(_) => Error::Stale,
+        other => other.into(),
+    }
+}
+
 impl Service {
+    /// An operator who acts within this service.
+    pub fn operator(self: &Arc<Self>, author: Author) -> Operator {
+        Operator {
+            db: self.db.clone(),
+            cache: Some(self.cache.clone()),
+            revocations: Some(self.revocations.clone()),
+            master_key: self.tenants.master_key(),
+            hasher: self.passwords.hasher(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            running: Some(Arc::clone(self)),
+            author,
+        }
+    }
+
+    /// Makes ended sessions refused on every node, before this returns.
+    async fn announce_ended(&self, ended: &[EndedSession]) -> Result<(), Error> {
+        self.announcer.announce(ended).await?;
+        self.hide_from_old_servers(ended).await;
+        Ok(())
+    }
+
+    /// Lets a change of rows take effect here and on every other node, before this returns.
+    async fn take_effect(&self, change: &Change) -> Result<(), Error> {
+        if let Some(user_id) = &change.user_id {
+            self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
+            return Ok(());
+        }
+        self.tenants.forget(&change.owner_id, &self.cache).await;
+        self.tenants.reload_origins(&self.db).await?;
+        if !self.revocations.is_alone() {
+            // The other nodes look at the rows again when what they have prepared is so old.
+            tokio::time::sleep(self.tenants.lifetime()).await;
+        }
+        Ok(())
+    }
+
     /// Sees what another process has changed: its ended sessions, and the rows it names.
     ///
     /// # Errors

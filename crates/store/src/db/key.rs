@@ -4,7 +4,8 @@ use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 
-use super::{Db, on};
+use super::administration::AdministrationRows;
+use super::{Db, on, transaction};
 use crate::Error;
 use crate::record::{KeyPurpose, KeyRecord};
 
@@ -38,20 +39,7 @@ impl Db {
     /// # Errors
     /// [`Error::Exists`] where the tenant has one of this id, [`Error::Missing`] where there is no such tenant.
     pub async fn insert_key(&self, owner_id: &OwnerId, key: &KeyRecord) -> Result<(), Error> {
-        on!(self, write, |connection| sqlx::query(
-            "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(owner_id.as_str())
-        .bind(key.key_id.as_str())
-        .bind(key.purpose.as_str())
-        .bind(&key.algorithm)
-        .bind(&key.sealed)
-        .bind(key.created_at.0)
-        .bind(key.retires_at.map(Timestamp::millis))
-        .execute(connection)
-        .map_ok(|_| ())
-        .map_err(|error| Error::of_insert(error, "key", "tenant")))
+        transaction!(self, |connection, _attempt| { connection.insert_key(owner_id, key).await? })
     }
 
     /// A tenant's keys, the newest first. Those that had retired 30 days before the newest key was made are left out:

@@ -1,6 +1,6 @@
 //! Sessions: opened under a limit, found, listed, moved to the next generation. How they end stands in `ending`.
 
-use bo_auth_core::identifier::{OwnerId, UserId};
+use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
@@ -9,7 +9,7 @@ use super::event::{Event, EventLog, SESSION_STARTED, event_id_of, respread};
 use super::session_row::{EndedRow, SessionRow};
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionRecord};
+use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionFilter, SessionRecord};
 
 impl Db {
     /// Opens a session and, where that makes more than the user may have in the system, ends the oldest ones: the
@@ -24,6 +24,7 @@ impl Db {
             first_share_user_id: session.first_share_user_id.clone(),
             second_share_user_id: session.second_share_user_id.clone(),
             area_code: session.area_code.clone(),
+            ..RequestTrace::default()
         };
         transaction!(self, |connection, attempt| {
             // Writing the user's row makes logins of one user wait for one another and for a change of the password.
@@ -95,7 +96,7 @@ impl Db {
                 id: respread(new.event_id, session.session_id.number(), attempt),
                 kind: SESSION_STARTED,
                 sys_id: Some(session.sys_id.as_str()),
-                user_id: session.user_id.as_str(),
+                user_id: Some(session.user_id.as_str()),
                 session_id: Some(session.session_id.number()),
                 reason: None,
                 actor: Actor::User.as_str(),
@@ -163,6 +164,33 @@ impl Db {
         .bind(before.map_or(i64::MAX, SessionId::number))
         .bind(user_id.map(UserId::as_str))
         .bind(live_only)
+        .bind(limit)
+        .fetch_all(connection)
+        })?;
+        rows.into_iter().map(SessionRow::into_record).collect()
+    }
+
+    /// Up to `limit` sessions older than `before` that the filter lets through, the newest first.
+    pub async fn find_sessions(
+        &self,
+        owner_id: &OwnerId,
+        filter: &SessionFilter,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Result<Vec<SessionRecord>, Error> {
+        let rows: Vec<SessionRow> = on!(self, read, |connection| {
+            sqlx::query_as(
+            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
+                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
+             FROM bo_session WHERE owner_id = $1 AND session_id < $2 AND ($3 IS NULL OR user_id = $3) AND ($4 IS NULL OR sys_id = $4) \
+                 AND ($5 IS NULL OR (ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5)) \
+             ORDER BY session_id DESC LIMIT $6",
+        )
+        .bind(owner_id.as_str())
+        .bind(before.map_or(i64::MAX, SessionId::number))
+        .bind(filter.user_id.as_ref().map(UserId::as_str))
+        .bind(filter.sys_id.as_ref().map(SystemId::as_str))
+        .bind(filter.live_at.map(Timestamp::millis))
         .bind(limit)
         .fetch_all(connection)
         })?;

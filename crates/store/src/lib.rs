@@ -5,6 +5,7 @@ pub mod admission;
 pub mod cache;
 pub mod db;
 pub mod old_sessions;
+pub mod plugin_record;
 pub mod record;
 pub mod revocation;
 

@@ -25,6 +25,7 @@ pub use self::refill::{Lookup, Refill};
 pub use self::sqlite::SqliteCache;
 
 use self::stored::Stored;
+use crate::failpoint::{self, Guard};
 use crate::record::EndedSession;
 use crate::{Error, RedisConnection};
 
@@ -179,6 +180,11 @@ impl Cache {
     pub async fn refill<V: Cached>(&self, refill: Refill<V>, value: &V::Value, fetched_at: Timestamp) -> Result<bool, Error> {
         let Some(bytes) = stored::encode(value, fetched_at) else { return Ok(false) };
         let (key, lease) = refill.into_parts();
+        failpoint::reach("refill.read").await;
+        if failpoint::left_out(Guard::RefillLease) {
+            on!(self, engine => engine.write(&key, &bytes, V::LIFETIME))?;
+            return Ok(true);
+        }
         on!(self, engine => engine.replace(&key, &lease, &bytes, V::LIFETIME))
     }
 

@@ -14,6 +14,7 @@ use super::event::{Event, EventLog, event_id_of, respread, taken};
 use super::session_row::EndedRow;
 use super::{Db, both_connections, bounded, on, retried, transaction};
 use crate::Error;
+use crate::failpoint::{self, Guard};
 use crate::record::{EndOutcome, EndedSession, Ending, RequestTrace, UserEnding};
 
 type Key<'a> = (&'a OwnerId, SessionId);
@@ -69,7 +70,7 @@ impl Db {
             // one of them is tried again.
             Self::Postgres(pool) => {
                 let rows: Vec<EndedRow> = bounded!(pool, |connection| {
-                    sqlx::query_as(
+                    sqlx::query_as(failpoint::statement(
                     "WITH ending AS ( \
                          SELECT * FROM jsonb_to_recordset($1) AS ending ( \
                              owner_id text, session_id bigint, end_reason integer, reason text, actor text, at bigint, \
@@ -95,7 +96,8 @@ impl Db {
                          FROM ended \
                      ) \
                      SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM ended",
-                )
+                    &[(Guard::EndOnce, "session.ended_at IS NULL", "TRUE")],
+                ))
                 .bind(Json(&plan))
                 .fetch_all(connection)
                 .map_err(taken)

@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod cache;
 pub mod db;
+pub mod failpoint;
 pub mod old_sessions;
 pub mod plugin_record;
 pub mod record;

@@ -21,6 +21,7 @@ use poem::{Endpoint, EndpointExt, Response, Route};
 use crate::admin;
 use crate::api::{self, Answerer, V3};
 use crate::configuration::{Configuration, DatabaseChoice, StoreConfiguration};
+use crate::console::Console;
 use crate::control::Control;
 use crate::cross_origin::{CrossOrigin, OriginIndex};
 use crate::envelope::{Envelope, EnvelopeParts};
@@ -236,6 +237,7 @@ fn endpoint(
         .with(envelope)
         .with(CrossOrigin::new(Arc::new(Origins(Arc::clone(service)))))
         .with(GrpcBeside::new(grpc))
+        .with_if(configuration.admin, Console::new())
         .with(configuration.trusted_proxies.clone())
         .with(Observe)
 }

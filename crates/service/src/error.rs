@@ -105,6 +105,9 @@ pub enum Error {
     /// What an administrator changes has been changed by somebody else since it was read.
     #[error("it has been changed in the meantime")]
     Stale,
+    /// Something is not done with a plugin.
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::PluginRefusal),
     /// The operator asked for something that cannot be done; the text says what to do instead.
     #[error("{0}")]
     Refused(String),

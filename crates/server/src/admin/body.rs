@@ -105,6 +105,14 @@ impl Members {
         self.typed(name, detail, |value| parse(value.as_str()?))
     }
 
+    /// A text that must be there and that `parse` reads.
+    pub(super) fn required<T>(&mut self, name: &str, detail: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        if self.is_absent(name) {
+            self.wrong(name, "it is missing");
+        }
+        self.parsed(name, detail, parse)
+    }
+
     /// The id of a system.
     pub(super) fn system(&mut self, name: &str) -> Option<SystemId> {
         self.parsed(name, IDENTIFIER, |text| SystemId::parse(text).ok())
@@ -126,11 +134,6 @@ impl Members {
             _ => None,
         });
         read.unwrap_or_default()
-    }
-
-    /// Any value.
-    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
-        self.take(name)
     }
 
     /// Codes of areas.

@@ -1,16 +1,22 @@
 //! The admin API: tenants, systems, users, areas, sessions, keys and the audit trail, for administrators and the console.
 //! One resource a file; every change goes through the operator's use cases, as the command line's does.
 
+mod areas;
+mod audit;
 mod body;
 mod caller;
 mod condition;
 mod detached;
 pub mod document;
+mod keys;
 mod page;
 pub mod problem;
 mod reply;
 mod sessions;
+mod systems;
 mod tenants;
+mod user_sessions;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +25,15 @@ use bo_auth_service::Service;
 use poem::{Endpoint, IntoEndpoint};
 use poem_openapi::OpenApiService;
 
+use self::areas::Areas;
+use self::audit::Audit;
 use self::detached::Detached;
+use self::keys::Keys;
 use self::sessions::Sessions;
+use self::systems::Systems;
 use self::tenants::Tenants;
+use self::user_sessions::UserSessions;
+use self::users::Users;
 
 /// Where the routes stand.
 pub const PREFIX: &str = "/admin/api/v1";
@@ -37,11 +49,20 @@ pub struct Frame {
 }
 
 /// All resources; a new one is added here and in [`resources`].
-type Resources = (Sessions, Tenants);
+type Resources = (Sessions, Tenants, Systems, Users, Areas, UserSessions, Keys, Audit);
 
 fn resources(frame: &Arc<Frame>) -> Resources {
     let frame = || Arc::clone(frame);
-    (Sessions(frame()), Tenants(frame()))
+    (
+        Sessions(frame()),
+        Tenants(frame()),
+        Systems(frame()),
+        Users(frame()),
+        Areas(frame()),
+        UserSessions(frame()),
+        Keys(frame()),
+        Audit(frame()),
+    )
 }
 
 /// The routes as an endpoint.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bo_auth_service::Error;
+use bo_auth_service::plugin::PluginRefusal;
 use http::{HeaderValue, StatusCode, header};
 use poem::error::ParsePathError;
 use poem::{IntoResponse, Response};
@@ -137,6 +138,9 @@ impl From<Error> for Problem {
             Error::Conflict(text) => Self::of(CONFLICT).detail(text),
             Error::Stale => Self::of(PRECONDITION_FAILED),
             Error::Refused(text) => Self::of(REFUSED).detail(text),
+            Error::Plugin(PluginRefusal::Unknown(_) | PluginRefusal::UnknownVersion(_)) => Self::of(NOT_FOUND),
+            Error::Plugin(PluginRefusal::Stale) => Self::of(PRECONDITION_FAILED),
+            Error::Plugin(refusal) => Self::of(REFUSED).detail(refusal.to_string()),
             error => {
                 let fault = Fault::from(&error);
                 if fault.kind.status >= 500 {

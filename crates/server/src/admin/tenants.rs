@@ -172,10 +172,7 @@ impl Tenants {
         let admin = self.0.admin(request).await?;
         admin.require_platform()?;
         let mut members = self.0.read(request, body).await?;
-        if members.is_absent("ownerId") {
-            members.wrong("ownerId", "it is missing");
-        }
-        let owner_id = members.parsed("ownerId", IDENTIFIER, |text| OwnerId::parse(text).ok());
+        let owner_id = members.required("ownerId", IDENTIFIER, |text| OwnerId::parse(text).ok());
         let (name, sys_id, sys_name) = (members.name("name"), members.system("sysId"), members.name("sysName"));
         let algorithm = members.parsed("algorithm", "it is HS256, RS256, ES256 or EdDSA", Algorithm::parse);
         let (des_key, settings) = (members.text("desKey"), members.object("settings"));

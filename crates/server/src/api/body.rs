@@ -87,6 +87,11 @@ impl BodyFault {
 }
 
 impl<T> JsonBody<T> {
+    /// A body that another extractor has taken.
+    pub(crate) const fn of(body: Body) -> Self {
+        Self(body, PhantomData)
+    }
+
     /// Reads the body. A request without one reads as an object without members.
     pub(crate) async fn read(self, request: &Request, limit: usize, timeout: Duration) -> ReadBody {
         let refused = |fault| ReadBody { bytes: Vec::new(), members: Err(fault) };

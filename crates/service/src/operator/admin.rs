@@ -11,6 +11,9 @@ use super::{Change, Operator};
 use crate::Error;
 use crate::admin::CONSOLE;
 
+/// The shortest password of an administrator, in characters.
+const PASSWORD_CHARACTERS: usize = 10;
+
 /// An administrator who is to be added.
 #[derive(Debug, Clone)]
 pub struct NewAdmin {
@@ -33,6 +36,7 @@ impl Operator {
             self.get_tenant(reached).await?;
         }
         let user = NewUser { user_id: None, account: new.account, name: new.name, mobile: None, push_name: None, area_codes: Vec::new() };
+        verify_length(password)?;
         let admin = AdminRecord { user: self.prepare_user(user)?, reach: new.reach };
         let hash = self.hash(password).await?;
         self.make_admin_tenant().await?;
@@ -71,6 +75,7 @@ impl Operator {
     /// [`Error::NotFound`] where there is no such account, [`Error::Refused`] where the password is not usable.
     pub async fn set_admin_password(&self, account: &str, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
         let user_id = self.get_admin(account).await?.user.user_id;
+        verify_length(password)?;
         self.set_password_of(&OwnerId::admin(), user_id, password).await
     }
 
@@ -106,4 +111,12 @@ impl Operator {
             other => other,
         }
     }
+}
+
+/// Administrators reach more than users do, and are fewer: their passwords can be asked to be longer.
+fn verify_length(password: &str) -> Result<(), Error> {
+    if password.chars().count() < PASSWORD_CHARACTERS {
+        return Err(Error::Refused(format!("an administrator's password has at least {PASSWORD_CHARACTERS} characters")));
+    }
+    Ok(())
 }

@@ -73,6 +73,21 @@ impl Place<'_> {
     }
 }
 
+/// The checks of [`read_areas`] for areas that came in another form; a line is the number of the area.
+///
+/// # Errors
+/// [`Error::Refused`] for a code twice, a parent that is not among them, or a circle.
+pub fn verify_areas(areas: &[AreaRecord]) -> Result<(), Error> {
+    let mut lines = HashMap::new();
+    for (position, area) in areas.iter().enumerate() {
+        let line = position + 1;
+        if let Some((earlier, _)) = lines.insert(area.area_code.clone(), (line, area.parent_code.clone())) {
+            return Err(Error::Refused(format!("line {line}: the code stands in line {earlier} already")));
+        }
+    }
+    areas.iter().try_for_each(|area| verify_ancestors(area, &lines))
+}
+
 fn verify_ancestors(area: &AreaRecord, lines: &HashMap<AreaCode, (usize, Option<AreaCode>)>) -> Result<(), Error> {
     let line = lines.get(&area.area_code).map_or(0, |(line, _)| *line);
     let mut parent = area.parent_code.as_ref();

@@ -36,6 +36,15 @@ impl Replacement<'_> {
             Self::Refresh => KeyPurpose::Refresh,
         }
     }
+
+    /// For how long earlier keys are accepted where nobody says: until what they have made has run out.
+    pub const fn usual_overlap(&self) -> Duration {
+        match self {
+            Self::Stamp(_) | Self::StampMac => Duration::from_hours(30 * 24),
+            Self::Access(_) => Duration::from_hours(24),
+            Self::Refresh => Duration::from_hours(90 * 24),
+        }
+    }
 }
 
 /// A key that was made by a rotation.

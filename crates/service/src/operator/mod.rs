@@ -18,12 +18,14 @@ use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::session::time_ordered_id;
 use bo_auth_core::time::{Clock, Timestamp};
+use bo_auth_plugin::Plugins;
 use bo_auth_store::record::{Administration, AdministrationEvent, EndedSession, RequestTrace, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::plugin::PluginDesk;
 use crate::tenant_registry::CachedTenant;
 use crate::user_profile::CachedUser;
 use crate::{Error, Service};
@@ -73,6 +75,11 @@ pub struct Change {
 }
 
 impl Operator {
+    /// The place where plugins are worked on, with an engine of the caller's.
+    pub fn plugin_desk<'a>(&'a self, plugins: &'a Plugins) -> PluginDesk<'a> {
+        PluginDesk { db: &self.db, plugins, clock: &*self.clock, random: &*self.random }
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -210,6 +217,7 @@ impl Service {
             }
         }
         self.announce_pending(self.clock.now().plus(CLOCK_DIFFERENCE)).await?;
+        self.refresh_plugins().await?;
         self.tenants.reload_origins(&self.db).await
     }
 }

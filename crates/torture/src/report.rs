@@ -57,6 +57,10 @@ impl Row {
             verdict.wrongly_refused,
             self.times(),
         ));
+        if !verdict.failures.is_empty() {
+            let failures: Vec<String> = verdict.failures.iter().map(|(what, count)| format!("{what} {count}")).collect();
+            say(&format!("    failed: {}", failures.join(", ")));
+        }
         for line in verdict.told.iter().chain(&self.notes) {
             say(&format!("    {line}"));
         }

@@ -227,7 +227,7 @@ impl Call<'_> {
         let facts = self.facts;
         let area_code = parse_optional(facts.area_code, AreaCode::parse, "XfilterAreaCode")?;
         if let Some(code) = &area_code {
-            let path = self.service.db.find_area_path(&self.tenant.owner_id, code).await?.ok_or(Error::AreaUnknown)?;
+            let path = Box::pin(self.service.db.find_area_path(&self.tenant.owner_id, code)).await?.ok_or(Error::AreaUnknown)?;
             if !path.lies_within(&user.area_codes) {
                 return Err(Error::AreaForbidden);
             }

@@ -50,7 +50,7 @@ impl TenantRegistry {
             record.map(|record| Tenant::assemble(record, &self.master_key).map(Arc::new)).transpose()
         };
         // Many requests for one tenant that is not here yet load it once.
-        self.prepared.try_get_with_by_ref(owner_id, load).await.map_err(|error: Arc<Error>| match &*error {
+        Box::pin(self.prepared.try_get_with_by_ref(owner_id, load)).await.map_err(|error: Arc<Error>| match &*error {
             Error::Unavailable(_) => Error::Unavailable(None),
             other => Error::Internal(other.to_string().into()),
         })
@@ -85,7 +85,7 @@ impl TenantRegistry {
 async fn load_record(owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
     // A cache that does not answer is a miss: the database is the truth.
     let refill = match cache.lookup::<CachedTenant>(owner_id, owner_id.as_str()).await {
-        Ok(Lookup::Hit(hit)) => return Ok(Some(hit.value)),
+        Ok(Lookup::Hit(hit)) => return Ok(Some(Arc::unwrap_or_clone(hit.value))),
         Ok(Lookup::Miss(refill)) => Some(refill),
         Err(_) => None,
     };

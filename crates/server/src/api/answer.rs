@@ -1,13 +1,12 @@
 //! Writes the envelope of contract 1.6: a success as the use case gave it, a refusal from the error table, either shaped
 //! by the plugin that the request names.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bo_auth_plugin::{Context, Plugin};
 use bo_auth_service::{Error, Service, Shaping};
-use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
@@ -15,7 +14,7 @@ use poem_openapi::types::Type;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, plugin_name};
 use crate::cross_origin::AllowedOrigin;
 use crate::fault::{Fault, FaultKind};
 use crate::language::Language;
@@ -132,14 +131,15 @@ impl Answerer {
 
     /// The answer to a request that no handler has seen: shaped by a built-in at most, since no tenant is known.
     pub async fn refuse_unseen(&self, request: &Unseen, fault: &Fault) -> Response {
-        let plugin = request.plugin.as_deref().and_then(|name| self.service.plugins.find(None, name));
+        let language = request.language();
+        let plugin = plugin_name(request.uri.query()).and_then(|name| self.service.plugins.find(None, &name));
         let shaping = Shaping { plugin, ..Shaping::default() };
-        let text = fault.text(request.language);
+        let text = fault.text(language);
         let body = refusal(fault, &text);
         let context = Context {
             route: "",
             method: request.method.as_str().into(),
-            language: request.language.tag(),
+            language: language.tag(),
             now_ms: self.service.clock.now().millis(),
             ..Context::default()
         };
@@ -238,21 +238,30 @@ fn fault_of(exchange: &Exchange<'_>, error: &Error, route: &'static str) -> Faul
     fault
 }
 
-/// What is known of a request that no handler has seen.
+/// What is kept of a request for the case that no handler will have seen it: shared with it, and read only then.
 pub struct Unseen {
-    language: Language,
-    plugin: Option<String>,
     method: Method,
+    uri: Uri,
+    accept_language: Option<HeaderValue>,
 }
 
 impl Unseen {
-    /// Reads it before the request is given away.
-    pub fn read(request: &Request) -> Self {
+    /// Keeps it before the request is given away.
+    pub fn of(request: &Request) -> Self {
         Self {
-            language: Language::negotiate(request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
-            plugin: super::exchange::plugin_name(request).map(Cow::into_owned),
             method: request.method().clone(),
+            uri: request.uri().clone(),
+            accept_language: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
         }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    fn language(&self) -> Language {
+        Language::negotiate(self.accept_language.as_ref().and_then(|value| value.to_str().ok()))
     }
 }
 

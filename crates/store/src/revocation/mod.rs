@@ -67,7 +67,7 @@ impl Revocations {
         }
         let Some(node) = asked else { return Ok(None) };
         counter!("bo_auth_verifications_without_lease_total").increment(1);
-        match node.db().find_session(owner_id, session_id).await? {
+        match Box::pin(node.db().find_session(owner_id, session_id)).await? {
             Some(session) => Ok(session.ended.map(|(_, reason)| reason)),
             // A row is removed only long after its session's end.
             None => Ok(Some(EndReason::Expired)),

@@ -43,7 +43,7 @@ const AT_ONCE: usize = 10;
 fn with_logout(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure>> {
     Box::pin(async move {
         let client = cluster.client();
-        for _ in 0..form.pick(100, 10_000) / AT_ONCE {
+        for _ in 0..form.pick(40, 10_000) / AT_ONCE {
             join_all((0..AT_ONCE).map(|number| race(client.clone(), number))).await;
         }
         let mut found = Vec::new();

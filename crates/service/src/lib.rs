@@ -11,6 +11,7 @@ pub mod legacy_session;
 pub mod login;
 pub mod logout;
 pub mod operator;
+pub mod plugin;
 pub mod refresh;
 pub mod service;
 pub mod session_list;

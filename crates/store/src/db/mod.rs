@@ -15,6 +15,7 @@ mod key;
 mod migrate;
 mod nonce;
 mod outbox;
+mod plugin;
 mod retention;
 mod session;
 mod session_row;

@@ -14,6 +14,7 @@ mod key;
 mod limit;
 mod migration;
 mod outbox;
+mod plugin;
 mod race;
 mod retention;
 mod revocation;

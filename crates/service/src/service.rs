@@ -118,7 +118,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn key_set(&self, owner_id: &OwnerId) -> Result<Option<serde_json::Value>, Error> {
-        let tenant = self.tenants.find(owner_id, &self.db, &self.cache, &*self.clock).await?;
+        let tenant = self.tenant(owner_id).await?;
         Ok(tenant.filter(|tenant| !tenant.disabled).map(|tenant| tenant.signing_keys.jwks(self.clock.now())))
     }
 }

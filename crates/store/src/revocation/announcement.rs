@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use crate::record::EndedSession;
+use crate::record::{EndedSession, NotBefore};
 
 /// Entries of a stream, each with an id and names and values in turn.
 pub(super) type StreamEntries = Vec<(String, Vec<String>)>;
@@ -22,6 +22,8 @@ pub(super) struct Announcement {
     pub(super) epoch: String,
     /// What has ended.
     pub(super) ended: Vec<EndedSession>,
+    /// The marks that were made.
+    pub(super) marks: Vec<NotBefore>,
 }
 
 impl Announcement {
@@ -29,7 +31,8 @@ impl Announcement {
     pub(super) fn read(id: &str, fields: &[String]) -> Option<Self> {
         let number = id.split_once('-')?.0.parse().ok()?;
         let field = |name: &str| fields.as_chunks::<2>().0.iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
-        Some(Self { number, epoch: field("e")?.to_owned(), ended: serde_json::from_str(field("p")?).ok()? })
+        let marks = field("m").map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())?;
+        Some(Self { number, epoch: field("e")?.to_owned(), ended: serde_json::from_str(field("p")?).ok()?, marks })
     }
 }
 

@@ -8,6 +8,7 @@ use metrics::{counter, gauge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::service::MAX_CLOCK_SKEW;
 use crate::{Error, Service};
 
 /// An event still in the outbox after this long was left there by a crash or an outage.
@@ -135,6 +136,19 @@ async fn measure(service: &Service) -> Result<(), Error> {
     gauge!("bo_auth_outbox_events").set(f64::from(u32::try_from(backlog.events).unwrap_or(u32::MAX)));
     let age = backlog.oldest.map_or(Duration::ZERO, |oldest| oldest.until(service.clock.now()));
     gauge!("bo_auth_outbox_age_seconds").set(age.as_secs_f64());
+    let marks = service.db.marks_backlog().await?;
+    gauge!("bo_auth_marks_unfinished").set(f64::from(u32::try_from(marks.events).unwrap_or(u32::MAX)));
+    let age = marks.oldest.map_or(Duration::ZERO, |oldest| oldest.until(service.clock.now()));
+    gauge!("bo_auth_marks_unfinished_age_seconds").set(age.as_secs_f64());
+    if let Some(skew) = service.clock_skew().await? {
+        gauge!("bo_auth_clock_skew_seconds").set(skew.as_secs_f64());
+        if skew > MAX_CLOCK_SKEW {
+            tracing::warn!(
+                milliseconds = skew.as_millis(),
+                "this node's clock is not the database's: it is not ready until it is set right"
+            );
+        }
+    }
     Ok(())
 }
 

@@ -21,6 +21,9 @@ use crate::password_desk::PasswordDesk;
 use crate::stamp_counter::StampCounter;
 use crate::tenant_registry::TenantRegistry;
 
+/// How far a node's clock may be from the database's before it is not ready.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
+
 /// What a service is built from.
 pub struct Parts {
     /// The truth.
@@ -106,6 +109,21 @@ impl Service {
         service.admission.load(&service.db, service.clock.now()).await?;
         service.tenants.reload_origins(&service.db).await?;
         Ok(Arc::new(service))
+    }
+
+    /// How far this node's clock is from the database's, as far as can be told; `None` where both are one machine's.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the database does not answer.
+    pub async fn clock_skew(&self) -> Result<Option<Duration>, Error> {
+        if matches!(self.db, Db::Sqlite { .. }) {
+            return Ok(None);
+        }
+        let before = self.clock.now();
+        let theirs = self.db.now().await?;
+        let after = self.clock.now();
+        // It told its time at some moment in between.
+        Ok(Some(theirs.until(before).max(after.until(theirs))))
     }
 
     /// Whether any system lists the origin.

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 
 use super::event::event_id_of;
 use super::not_before_row::{MarkRow, PendingMarkRow, parts};
-use super::{Db, bounded, on};
+use super::{Db, OutboxBacklog, bounded, on};
 use crate::Error;
 use crate::record::{EndOutcome, EndedSession, Ending, NotBefore, PendingMark, Scope};
 
@@ -117,6 +117,13 @@ impl Db {
             Ok((user_id, SessionId::from_number(number)))
         };
         rows.into_iter().map(session).collect()
+    }
+
+    /// How many marks are not finished, and when the oldest of them was made.
+    pub async fn marks_backlog(&self) -> Result<OutboxBacklog, Error> {
+        let (events, oldest): (i64, Option<i64>) =
+            on!(self, read, |connection| sqlx::query_as("SELECT count(*), min(at) FROM bo_not_before").fetch_one(connection))?;
+        Ok(OutboxBacklog { events, oldest: oldest.map(Timestamp) })
     }
 
     /// Says that marks could not be told by way of Redis, so that the other nodes find them here.

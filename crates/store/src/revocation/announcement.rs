@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use metrics::gauge;
 use tokio::sync::Notify;
 
 use crate::record::{EndedSession, NotBefore};
@@ -36,6 +37,23 @@ impl Announcement {
     }
 }
 
+/// Acknowledgements that somebody waits for, as the metric counts them.
+struct Outstanding(f64);
+
+impl Outstanding {
+    fn of(nodes: usize) -> Self {
+        let count = f64::from(u32::try_from(nodes).unwrap_or(u32::MAX));
+        gauge!("bo_auth_acknowledgements_outstanding").increment(count);
+        Self(count)
+    }
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        gauge!("bo_auth_acknowledgements_outstanding").decrement(self.0);
+    }
+}
+
 /// How far the other nodes have come, and who waits for that.
 #[derive(Default)]
 pub(super) struct Acknowledgements {
@@ -60,6 +78,7 @@ impl Acknowledgements {
 
     /// Waits until each of `nodes` has applied the announcement, or until `deadline`; answers how many have not.
     pub(super) async fn wait(&self, epoch: &str, number: u64, mut nodes: Vec<String>, deadline: Instant) -> usize {
+        let _outstanding = Outstanding::of(nodes.len());
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);

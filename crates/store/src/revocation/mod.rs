@@ -29,6 +29,15 @@ use crate::{Db, Error, RedisConnection};
 /// How many bytes ended sessions take at most, unless the operator says otherwise: room for 1.8 million.
 pub const MEMORY_BYTES: usize = 64 << 20;
 
+/// The nodes of a deployment, for somebody who is none of them: nothing is written. `None` before the first node has started.
+///
+/// # Errors
+/// [`Error::DatabaseUnavailable`], [`Error::CacheUnavailable`].
+pub async fn read_cluster_status(db: &Db, redis: &RedisConnection) -> Result<Option<ClusterStatus>, Error> {
+    let Some(deployment) = db.find_deployment_id().await? else { return Ok(None) };
+    status::read(&script::Scripts::new(&deployment).keys, redis).await.map(Some)
+}
+
 /// The ended sessions of all tenants, as this node knows them.
 #[derive(Clone)]
 pub struct Revocations {
@@ -155,6 +164,11 @@ impl Revocations {
             Some(node) => node.status().await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether there may be other nodes, so that this one needs a lease.
+    pub const fn is_among_many(&self) -> bool {
+        self.node.is_some()
     }
 
     /// Whether this node may answer from its memory: always, where it is alone.

@@ -175,6 +175,7 @@ impl Node {
                 }
             };
             gauge!("bo_auth_lease_alive").set(if self.lease.is_alive() { 1.0 } else { 0.0 });
+            gauge!("bo_auth_lease_age_seconds").set(self.lease.age().as_secs_f64());
             tokio::time::sleep(pause).await;
         }
     }

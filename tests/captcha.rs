@@ -38,7 +38,7 @@ async fn draw(app: &TestApp, session: &Session, verify_guid: &str) -> String {
     assert_eq!((answer.status, answer.header("content-type"), answer.header("cache-control")), (200, Some("image/png"), Some("no-store")));
     assert!(answer.body.starts_with(b"\x89PNG\r\n\x1a\n"));
     let owner_id: &OwnerId = &session.user.system.tenant.owner_id;
-    app.service().cache.get::<CachedPicture>(owner_id, verify_guid).await.unwrap().expect("the answer is kept").value
+    app.service().cache.get::<CachedPicture>(owner_id, verify_guid).await.unwrap().expect("the answer is kept").value.as_ref().clone()
 }
 
 fn login_answering(user: &User, password: &str, guid: &str, code: &str) -> TestRequest {

@@ -95,7 +95,7 @@ async fn no_name_of_one_tenant_is_known_in_the_other(app: TestApp) {
     two.with_areas().await;
     two.with_user("zhang").await;
     two.with_system("only-two", json!({})).await;
-    app.service().plugins.publish(two.owner_id.as_str(), "only-two", "fn process(response, ctx) { response }").await.unwrap();
+    two.publish("only-two", "fn process(response, ctx) { response }").await;
     for route in every_route(&own) {
         let fresh = || route.request.clone().header("XverifyApi", one.web().new_stamp());
         refused(sessions, route.name, fresh().header("XsysId", "only-two"), "SYSTEM_UNKNOWN").await;

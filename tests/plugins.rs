@@ -1,10 +1,18 @@
-//! `_nodejs` (contract 1.7): which plugin shapes which answer, and that none can undo, fake or lose anything.
+//! `_nodejs` (contract 1.7): which plugin shapes which answer, and that none can undo, fake or lose anything. Below: how
+//! versions are published, and what happens to those that fail.
+
+mod canary;
+mod chain;
+mod publishing;
+mod recording;
+mod second_node;
+mod switching_off;
 
 use bo_auth_server::fault::FaultKind;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Session, Tenant, TestApp, route};
+use crate::support::{Answer, Session, TestApp, route};
 
 each_backend!(
     the_built_ins_shape_successes_and_refusals,
@@ -21,8 +29,9 @@ one_backend!(Local:
 
 const UNDER: &str = "common-data-under";
 
-async fn publish(app: &TestApp, tenant: &Tenant, name: &str, source: &str) {
-    app.service().plugins.publish(tenant.owner_id.as_str(), name, source).await.unwrap();
+/// A plugin whose answers say so.
+fn saying(text: &str) -> String {
+    format!(r#"fn process(response, ctx) {{ response.set("message", "{text}") }}"#)
 }
 
 async fn the_built_ins_shape_successes_and_refusals(app: TestApp) {
@@ -96,14 +105,14 @@ async fn a_tenants_own_plugin_shapes_its_answers_and_no_others(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let session = tenant.with_user("li").await.signed_in().await;
     let foreign = app.with_tenant("other").await.with_user("li").await.signed_in().await;
-    publish(&app, &tenant, "mine", r#"fn process(response, ctx) { response.set("message", "mine") }"#).await;
+    tenant.publish("mine", r#"fn process(response, ctx) { response.set("message", "mine") }"#).await;
     assert_eq!(session.current_user().query("_nodejs", "mine").send().await.json()["message"], "mine");
     foreign.current_user().query("_nodejs", "mine").send().await.assert_fault(FaultKind::PLUGIN_UNKNOWN);
     // From the moment the tenant is known, refusals too.
     let refused = session.current_user().header("XsysId", "nowhere").query("_nodejs", "mine").send().await;
     assert_eq!((refused.status, refused.error_code().as_str(), &refused.json()["message"]), (404, "SYSTEM_UNKNOWN", &json!("mine")));
     // It goes before a built-in of its name.
-    publish(&app, &tenant, "common-data", r#"fn process(response, ctx) { response.set("message", "own") }"#).await;
+    tenant.publish("common-data", r#"fn process(response, ctx) { response.set("message", "own") }"#).await;
     assert_eq!(session.current_user().query("_nodejs", "common-data").send().await.json()["message"], "own");
     assert_eq!(foreign.current_user().query("_nodejs", "common-data").send().await.json()["message"], "获取成功");
 }
@@ -126,7 +135,7 @@ async fn a_failing_plugin_loses_and_undoes_nothing(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let user = tenant.with_user("li").await;
     for (source, codes) in FAILING {
-        publish(&app, &tenant, "failing", source).await;
+        tenant.publish("failing", source).await;
         let answer = user.login().query("_nodejs", "failing").send().await;
         assert_failed(&answer, codes, source);
         let session = Session::from_answer(user.clone(), &answer);
@@ -149,7 +158,7 @@ async fn a_plugin_cannot_fake_an_answer(app: TestApp) {
     let session = tenant.with_user("li").await.signed_in().await;
     for fake in [r#"#{"code": 0, "success": true, "message": "退出成功"}"#, r#"response.set("code", 0)"#, r#"response.remove("error")"#]
     {
-        publish(&app, &tenant, "fake", &format!("fn process(response, ctx) {{ {fake} }}")).await;
+        tenant.publish("fake", &format!("fn process(response, ctx) {{ {fake} }}")).await;
         let answer = session.logout().query("_nodejs", "fake").query("refreshToken", "x").send().await;
         answer.assert_fault(FaultKind::REFRESH_TOKEN_INVALID);
         assert!(answer.header("x-plugin-error").is_some(), "{fake}");

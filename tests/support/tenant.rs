@@ -105,6 +105,26 @@ impl Tenant {
         user
     }
 
+    /// Publishes a plugin for every request; answers its version.
+    pub(crate) async fn publish(&self, name: &str, source: &str) -> i64 {
+        let version = self.draft(name, source).await;
+        self.publish_version(name, version, None).await;
+        version
+    }
+
+    /// Stores a version of a plugin.
+    pub(crate) async fn draft(&self, name: &str, source: &str) -> i64 {
+        let service = self.node.service();
+        service.plugin_desk().store(&self.owner_id, name, source, "tester", "for a test").await.unwrap().version
+    }
+
+    /// Publishes a version for every request, or for so many of a hundred.
+    pub(crate) async fn publish_version(&self, name: &str, version: i64, share_percent: Option<u8>) {
+        let service = self.node.service();
+        service.plugin_desk().publish(&self.owner_id, name, version, share_percent, None, "tester").await.unwrap();
+        service.refresh_plugins().await.unwrap();
+    }
+
     /// Imports [`AREAS`].
     pub(crate) async fn with_areas(&self) {
         let areas = read_areas(AREAS.as_bytes()).unwrap();

@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) redis: Option<String>,
     /// Clients on either side of the throughput parts, each with one request in flight
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 256)]
     pub(crate) clients: usize,
     /// Rounds of each side [default: 5, quick 2]
     #[arg(long)]

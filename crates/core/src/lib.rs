@@ -2,6 +2,7 @@
 //! Pure: no I/O, no clock and no randomness of its own.
 
 pub mod area;
+pub mod digest;
 pub mod identifier;
 pub mod password;
 pub mod random;

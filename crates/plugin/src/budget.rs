@@ -45,6 +45,8 @@ impl Budget {
 pub(crate) struct Spent {
     /// The first limit that was exceeded.
     pub(crate) exceeded: Option<FailureCode>,
+    /// Steps of the interpreter.
+    pub(crate) operations: u64,
     /// What the script printed.
     pub(crate) log: String,
 }
@@ -63,7 +65,11 @@ pub(crate) fn open() {
 
 /// Looks once more, ends counting on this thread and says what was exceeded.
 pub(crate) fn close() -> Spent {
-    CURRENT.take().map_or_else(Spent::default, |mut budget| Spent { exceeded: budget.exceeded(), log: budget.log })
+    CURRENT.take().map_or_else(Spent::default, |mut budget| Spent {
+        exceeded: budget.exceeded(),
+        operations: budget.operations,
+        log: budget.log,
+    })
 }
 
 /// Counts one step. Without an open budget, as for the built-ins, nothing is counted.

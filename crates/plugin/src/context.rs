@@ -1,5 +1,6 @@
 //! What a script may know about the request: never a token, a secret, a header or an address.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The read-only second argument of `process`.
@@ -13,13 +14,13 @@ pub struct Context {
     /// The tenant's system.
     pub sys_id: Option<Arc<str>>,
     /// The route's pattern, such as `/bo/api/v3/logout`; never the path as it was sent.
-    pub route: &'static str,
+    pub route: Cow<'static, str>,
     /// The HTTP method in capitals.
     pub method: Arc<str>,
     /// The HTTP status of the answer.
     pub status: u16,
     /// The language of the answer's texts, such as `zh-CN`.
-    pub language: &'static str,
+    pub language: Cow<'static, str>,
     /// The signed-in user.
     pub user_id: Option<Arc<str>>,
     /// The instant of the request, in milliseconds since 1970-01-01 UTC: the only clock a script has.

@@ -1,8 +1,9 @@
 //! The one engine, shared by all threads: a bare rhai with every limit set, and with nothing in it that was not chosen.
 
 use rhai::packages::{ArithmeticPackage, BasicIteratorPackage, BasicMathPackage, LogicPackage, Package};
-use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel};
+use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel, Position};
 
+use crate::compiling::CompileError;
 use crate::library::{self, Texts};
 use crate::{budget, limits};
 
@@ -41,31 +42,32 @@ pub(crate) fn build(texts: Texts) -> Engine {
 }
 
 /// Compiles a source, or says in a sentence why it is no plugin.
-pub(crate) fn compile(engine: &Engine, source: &str) -> Result<AST, String> {
+pub(crate) fn compile(engine: &Engine, source: &str) -> Result<AST, CompileError> {
     if source.len() > limits::SOURCE {
-        return Err(format!("the source has {} bytes, more than the {} allowed", source.len(), limits::SOURCE));
+        let text = format!("the source has {} bytes, more than the {} allowed", source.len(), limits::SOURCE);
+        return Err(CompileError::of_whole(text));
     }
-    let program = engine.compile(source).map_err(|error| error.to_string())?;
-    if !program.statements().is_empty() {
-        return Err("statements outside a function are not run; a plugin is functions only".to_owned());
+    let program = engine.compile(source).map_err(|error| CompileError::at(error.err_type().to_string(), error.position()))?;
+    if let Some(statement) = program.statements().first() {
+        return Err(CompileError::at("statements outside a function are not run; a plugin is functions only", statement.position()));
     }
     if !program.iter_functions().any(|function| function.name == ENTRY && function.params.len() == 2) {
-        return Err(format!("there is no function `{ENTRY}(response, ctx)`"));
+        return Err(CompileError::of_whole(format!("there is no function `{ENTRY}(response, ctx)`")));
     }
-    if let Some(name) = overlong_call(&program) {
-        return Err(format!("a call of `{name}` has more than {} arguments", limits::ARGUMENTS));
+    if let Some((name, position)) = overlong_call(&program) {
+        return Err(CompileError::at(format!("a call of `{name}` has more than {} arguments", limits::ARGUMENTS), position));
     }
     Ok(program)
 }
 
 /// The name of a function that is called with too many arguments.
-fn overlong_call(program: &AST) -> Option<String> {
+fn overlong_call(program: &AST) -> Option<(String, Position)> {
     let mut found = None;
     program.walk(&mut |path: &[ASTNode<'_>]| {
-        if let Some(ASTNode::Expr(Expr::FnCall(call, _) | Expr::MethodCall(call, _))) = path.last()
+        if let Some(ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))) = path.last()
             && call.args.len() > limits::ARGUMENTS
         {
-            found = Some(call.name.to_string());
+            found = Some((call.name.to_string(), *position));
         }
         found.is_none()
     });

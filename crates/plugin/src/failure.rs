@@ -29,11 +29,13 @@ pub enum FailureCode {
     QueueFull,
     /// A host function panicked.
     Panic,
+    /// It failed too often, and there is no good version before it.
+    SwitchedOff,
 }
 
 impl FailureCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Compile,
         Self::Operations,
         Self::Deadline,
@@ -46,7 +48,32 @@ impl FailureCode {
         Self::OutputTooLarge,
         Self::QueueFull,
         Self::Panic,
+        Self::SwitchedOff,
     ];
+
+    /// Whether the plugin itself is to blame: a full queue is its neighbours' doing.
+    pub const fn weighs(self) -> bool {
+        !matches!(self, Self::QueueFull | Self::SwitchedOff)
+    }
+
+    /// When it happens, in a sentence for the documentation.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Compile => "the stored source no longer compiles",
+            Self::Operations => "more steps than a run may take",
+            Self::Deadline => "more time than a run may take",
+            Self::Memory => "more live memory than a run may hold",
+            Self::TooLarge => "a text, array or map grew past its limit",
+            Self::CallDepth => "functions called one another too deeply",
+            Self::Exception => "the script threw, or used something that does not exist",
+            Self::ReservedChanged => "the script changed or dropped a member whose value it has to keep",
+            Self::OutputType => "`process` returned something that is no envelope",
+            Self::OutputTooLarge => "the result is larger than the envelope allows",
+            Self::QueueFull => "too many plugins were already waiting for a thread",
+            Self::Panic => "a host function failed; please report it",
+            Self::SwitchedOff => "it failed too often, and there is no good version before it",
+        }
+    }
 
     /// The code on the wire: lower case, words joined by `_`.
     pub const fn as_str(self) -> &'static str {
@@ -63,6 +90,7 @@ impl FailureCode {
             Self::OutputTooLarge => "output_too_large",
             Self::QueueFull => "queue_full",
             Self::Panic => "panic",
+            Self::SwitchedOff => "switched_off",
         }
     }
 }
@@ -81,11 +109,15 @@ pub struct Failure {
     pub code: FailureCode,
     /// What the tenant's admin is told: a sentence, with the script's line where there is one. Never for the API's caller.
     pub detail: String,
+    /// The line of the script, from 1, where there is one.
+    pub line: Option<usize>,
+    /// The character of that line, from 1.
+    pub column: Option<usize>,
 }
 
 impl Failure {
     pub(crate) fn new(code: FailureCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), line: None, column: None }
     }
 }
 

@@ -4,14 +4,18 @@
 pub mod casing;
 
 mod budget;
+mod chain;
+mod compiling;
 mod context;
 mod convert;
 mod engine;
 mod failure;
+mod functions;
 mod json;
 mod library;
 mod limits;
 mod memory;
+mod meter;
 mod name;
 mod path;
 mod plugins;
@@ -21,9 +25,14 @@ mod report;
 mod reserved;
 mod run;
 mod size;
+mod veil;
 
+pub use chain::{Chain, Shaped};
+pub use compiling::CompileError;
 pub use context::Context;
 pub use failure::{Failure, FailureCode};
+pub use functions::HostFunction;
+pub use meter::{Counted, Meter};
 pub use name::PluginName;
 pub use plugins::{Error, Outcome, Plugins};
-pub use registry::Plugin;
+pub use registry::{PLATFORM, Plugin, Published};

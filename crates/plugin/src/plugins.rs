@@ -2,16 +2,20 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rhai::Engine;
 use serde_json::Value;
 
+use crate::compiling::CompileError;
 use crate::context::Context;
 use crate::failure::{Failure, FailureCode};
+use crate::functions::{self, HostFunction};
 use crate::library::Texts;
 use crate::name::PluginName;
 use crate::pool::{Pool, Undone};
-use crate::registry::{Plugin, Registry};
+use crate::registry::{Plugin, Published, Registry};
+use crate::veil::Veil;
 use crate::{engine, limits, run};
 
 /// The plugins that come with the binary, each with its source.
@@ -29,7 +33,7 @@ pub enum Error {
     Name,
     /// The source is no plugin; the text says why, with the line where there is one.
     #[error("the plugin does not compile: {0}")]
-    Compile(String),
+    Compile(#[from] CompileError),
     /// Too many compilations and runs are already waiting.
     #[error("the plugin threads are busy")]
     Busy,
@@ -47,11 +51,15 @@ pub struct Outcome {
     pub failure: Option<Failure>,
     /// What the script printed, a line each, at most 16 KiB: for the tenant's admin.
     pub log: String,
+    /// How long the run took, without the wait for a thread.
+    pub took: Duration,
+    /// How many steps it took; not counted for a built-in.
+    pub operations: u64,
 }
 
 impl Outcome {
     fn failed(envelope: Value, failure: Failure) -> Self {
-        Self { response: envelope, failure: Some(failure), log: String::new() }
+        Self { response: envelope, failure: Some(failure), log: String::new(), took: Duration::ZERO, operations: 0 }
     }
 }
 
@@ -73,32 +81,63 @@ impl Plugins {
         let engine = engine::build(Texts::new(texts));
         let mut built_ins = Vec::with_capacity(BUILT_INS.len());
         for (name, source) in BUILT_INS {
-            let program = engine::compile(&engine, source).map_err(Error::Compile)?;
+            let program = engine::compile(&engine, source)?;
             built_ins.push(Plugin::built_in(PluginName::parse(name).ok_or(Error::Name)?, program));
         }
         let pool = Pool::start(limits::THREADS, limits::QUEUE).map_err(Error::Threads)?;
         Ok(Self { engine: Arc::new(engine), registry: Registry::new(built_ins), pool })
     }
 
-    /// The tenant's own plugin of this name, or else the built-in. The name is looked up and never used as a path.
+    /// The tenant's own plugin of this name, or else the platform's, or else the built-in. The name is looked up and never
+    /// used as a path. Before the tenant is known, only built-ins are found.
     pub fn find(&self, owner_id: Option<&str>, name: &str) -> Option<Plugin> {
         self.registry.find(owner_id, name)
     }
 
-    /// Compiles a tenant's plugin and puts it in place of the version before. On an error that version stays.
-    pub async fn publish(&self, owner_id: &str, name: &str, source: &str) -> Result<(), Error> {
-        let name = PluginName::parse(name).ok_or(Error::Name)?;
-        let program = self.compile(source).await?.map_err(Error::Compile)?;
-        self.registry.publish(owner_id, Plugin::of_tenant(name, Ok(program)));
-        Ok(())
+    /// The plugins that come with the binary.
+    pub fn built_ins(&self) -> &[Plugin] {
+        self.registry.built_ins()
     }
 
-    /// Puts a stored plugin back in place, at start. One that no longer compiles is found all the same, and fails with
-    /// [`FailureCode::Compile`] whenever it is run: it must not turn into an unknown name.
-    pub async fn restore(&self, owner_id: &str, name: &str, source: &str) -> Result<(), Error> {
+    /// A plugin's version, ready to run: the one in memory, or else compiled. One that does not compile is made all the same
+    /// and fails with [`FailureCode::Compile`] whenever it is run: a stored plugin must not turn into an unknown name.
+    ///
+    /// # Errors
+    /// [`Error::Name`]; [`Error::Busy`].
+    pub async fn prepare(&self, owner_id: &str, name: &str, version: i64, source: &str) -> Result<Plugin, Error> {
         let name = PluginName::parse(name).ok_or(Error::Name)?;
-        let program = self.compile(source).await?;
-        self.registry.publish(owner_id, Plugin::of_tenant(name, program));
+        if let Some(known) = self.registry.version(owner_id, &name, version).filter(|_| version > 0) {
+            return Ok(known);
+        }
+        Ok(Plugin::of_owner(name, owner_id, version, self.compile(source).await?))
+    }
+
+    /// A plugin that is known by its name and fails with [`FailureCode::SwitchedOff`].
+    ///
+    /// # Errors
+    /// [`Error::Name`].
+    pub fn switched_off(owner_id: &str, name: &str) -> Result<Plugin, Error> {
+        Ok(Plugin::switched_off(PluginName::parse(name).ok_or(Error::Name)?, owner_id))
+    }
+
+    /// Puts all plugins of an owner in the place of those before, in one step.
+    pub fn replace(&self, owner_id: &str, published: Vec<Published>) {
+        self.registry.replace(owner_id, published);
+    }
+
+    /// Every version in memory that can run, the built-ins left out.
+    pub fn versions(&self) -> Vec<Plugin> {
+        self.registry.versions()
+    }
+
+    /// Compiles a tenant's plugin and puts it in place of the version before. On an error that version stays.
+    ///
+    /// # Errors
+    /// [`Error::Name`], [`Error::Compile`], [`Error::Busy`].
+    pub async fn publish(&self, owner_id: &str, name: &str, source: &str) -> Result<(), Error> {
+        let name = PluginName::parse(name).ok_or(Error::Name)?;
+        let program = self.compile(source).await??;
+        self.registry.publish(owner_id, Plugin::of_owner(name, owner_id, 1, Ok(program)));
         Ok(())
     }
 
@@ -107,45 +146,57 @@ impl Plugins {
         self.registry.withdraw(owner_id, name)
     }
 
+    /// Why a source is no plugin, if it is none.
+    ///
+    /// # Errors
+    /// [`Error::Busy`].
+    pub async fn check(&self, source: &str) -> Result<Option<CompileError>, Error> {
+        Ok(self.compile(source).await?.err())
+    }
+
+    /// What scripts can call, with its documentation.
+    pub fn functions(&self) -> Vec<HostFunction> {
+        functions::list(&self.engine)
+    }
+
     /// Runs a plugin on an envelope. Never fails as such: whatever goes wrong, the outcome holds an envelope to send.
     ///
     /// A built-in runs on the caller's thread, in place. A tenant's script waits for a thread of the pool, at most
     /// 64 at a time, and then has 50 ms.
     pub async fn run(&self, plugin: &Plugin, envelope: Value, context: &Context) -> Outcome {
-        let outcome = if plugin.is_built_in() {
-            run::in_place(&self.engine, plugin, envelope)
-        } else {
-            self.run_bounded(plugin, envelope, context).await
-        };
-        if let Some(failure) = &outcome.failure {
-            metrics::counter!("bo_auth_plugin_failures_total", "code" => failure.code.as_str()).increment(1);
+        if plugin.is_switched_off() {
+            return Outcome::failed(envelope, Failure::new(FailureCode::SwitchedOff, "the plugin failed too often and is switched off"));
         }
-        outcome
+        if plugin.is_built_in() {
+            return run::in_place(&self.engine, plugin, envelope);
+        }
+        self.run_bounded(plugin, envelope, context).await
     }
 
-    async fn run_bounded(&self, plugin: &Plugin, envelope: Value, context: &Context) -> Outcome {
-        if let Err(reason) = plugin.program() {
-            return Outcome::failed(envelope, Failure::new(FailureCode::Compile, reason));
-        }
+    async fn run_bounded(&self, plugin: &Plugin, mut envelope: Value, context: &Context) -> Outcome {
+        let veil = Veil::over(&mut envelope);
         let envelope = Arc::new(envelope);
         let job = {
             let (engine, plugin) = (Arc::clone(&self.engine), plugin.clone());
             let (envelope, context) = (Arc::clone(&envelope), Arc::new(context.clone()));
             move || run::bounded(&engine, &plugin, &envelope, context)
         };
-        let failure = match self.pool.run(job).await {
-            Ok(Ok((response, log))) => return Outcome { response, failure: None, log },
-            Ok(Err((failure, log))) => {
-                return Outcome { response: Arc::unwrap_or_clone(envelope), failure: Some(failure), log };
-            }
-            Err(Undone::Full) => Failure::new(FailureCode::QueueFull, "too many plugins are waiting"),
-            Err(Undone::Lost) => Failure::new(FailureCode::Panic, "the plugin's thread gave no answer"),
-        };
-        Outcome::failed(Arc::unwrap_or_clone(envelope), failure)
+        let mut outcome = self.pool.run(job).await.unwrap_or_else(|undone| {
+            let failure = match undone {
+                Undone::Full => Failure::new(FailureCode::QueueFull, "too many plugins are waiting"),
+                Undone::Lost => Failure::new(FailureCode::Panic, "the plugin's thread gave no answer"),
+            };
+            Outcome::failed(Value::Null, failure)
+        });
+        if outcome.failure.is_some() {
+            outcome.response = Arc::unwrap_or_clone(envelope);
+        }
+        veil.lift(&mut outcome.response);
+        outcome
     }
 
     /// Compiles on a thread of the pool: its stack is known, and a source can take a tenth of a second.
-    async fn compile(&self, source: &str) -> Result<Result<rhai::AST, String>, Error> {
+    async fn compile(&self, source: &str) -> Result<Result<rhai::AST, CompileError>, Error> {
         let (engine, source) = (Arc::clone(&self.engine), source.to_owned());
         let compiled = self.pool.run(move || run::compile(&engine, &source)).await;
         compiled.map_err(|_| Error::Busy)

@@ -19,11 +19,12 @@ pub(crate) fn failure(error: &EvalAltResult) -> Failure {
         EvalAltResult::ErrorRuntime(thrown, _) => thrown_text(thrown),
         other => other.to_string(),
     };
-    if let Some(line) = innermost.position().line() {
+    let position = innermost.position();
+    if let Some(line) = position.line() {
         text = format!("line {line}: {text}");
     }
     text.truncate(text.floor_char_boundary(limits::DETAIL));
-    Failure::new(code, text)
+    Failure { line: position.line(), column: position.position(), ..Failure::new(code, text) }
 }
 
 /// The sentence for a limit that was exceeded.

@@ -28,6 +28,12 @@ pub(crate) fn check(envelope: &Value, response: &Value) -> Result<(), Failure> {
     data.only(is_token_or_lifetime).kept(&before, &after)
 }
 
+/// Whether a member of this name holds a token.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = bare(name);
+    name.ends_with("token") || name.ends_with("tokens")
+}
+
 fn is_token_or_lifetime(name: &str) -> bool {
     TOKENS.iter().any(|ending| name.ends_with(ending)) || LIFETIMES.iter().any(|part| name.contains(part))
 }

@@ -2,10 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rhai::{AST, CallFnOptions, Dynamic, Engine, Scope};
 use serde_json::Value;
 
+use crate::compiling::CompileError;
 use crate::context::Context;
 use crate::failure::{Failure, FailureCode};
 use crate::json::Json;
@@ -17,21 +19,19 @@ use crate::{budget, engine, limits, report, reserved, size};
 /// Runs a built-in on the caller's thread, without a copy and without limits: its script is ours, one linear pass, and it
 /// changes names only. Whatever happens the value is handed back with all its members.
 pub(crate) fn in_place(engine: &Engine, plugin: &Plugin, envelope: Value) -> Outcome {
+    let began = Instant::now();
     let response = Json::Lent(Arc::new(Mutex::new(envelope)));
     let result = plugin
         .program()
         .map_err(|reason| Failure::new(FailureCode::Compile, reason))
         .and_then(|program| call(engine, program, response.clone(), Dynamic::UNIT));
-    Outcome { response: response.into_value(), failure: result.err(), log: String::new() }
+    Outcome { response: response.into_value(), failure: result.err(), log: String::new(), took: began.elapsed(), operations: 0 }
 }
 
-/// Runs a tenant's script under every limit, on a thread of the pool. Beside the answer or the failure comes the log.
-pub(crate) fn bounded(
-    engine: &Engine,
-    plugin: &Plugin,
-    envelope: &Arc<Value>,
-    context: Arc<Context>,
-) -> Result<(Value, String), (Failure, String)> {
+/// Runs a tenant's script under every limit, on a thread of the pool. The response is empty where there is a failure: what goes
+/// out then is with the caller.
+pub(crate) fn bounded(engine: &Engine, plugin: &Plugin, envelope: &Arc<Value>, context: Arc<Context>) -> Outcome {
+    let began = Instant::now();
     budget::open();
     let result = plugin
         .program()
@@ -39,19 +39,23 @@ pub(crate) fn bounded(
         .and_then(|program| call(engine, program, Json::Owned(Arc::clone(envelope)), Dynamic::from(Facts(context))))
         .and_then(|result| accept(envelope, result));
     let spent = budget::close();
-    match (result, spent.exceeded) {
-        (Ok(response), None) => Ok((response, spent.log)),
+    let (response, failure) = match (result, spent.exceeded) {
+        (Ok(response), None) => (response, None),
         // Telling of a panic takes memory of its own, which is not the script's.
-        (Err(failure), Some(_)) if failure.code == FailureCode::Panic => Err((failure, spent.log)),
-        (_, Some(code)) => Err((Failure::new(code, report::exceeded(code)), spent.log)),
-        (Err(failure), None) => Err((failure, spent.log)),
-    }
+        (Err(failure), Some(_)) if failure.code == FailureCode::Panic => (Value::Null, Some(failure)),
+        (result, Some(code)) => {
+            let (line, column) = result.err().map_or((None, None), |failure| (failure.line, failure.column));
+            (Value::Null, Some(Failure { line, column, ..Failure::new(code, report::exceeded(code)) }))
+        }
+        (Err(failure), None) => (Value::Null, Some(failure)),
+    };
+    Outcome { response, failure, log: spent.log, took: began.elapsed(), operations: spent.operations }
 }
 
 /// Compiles a tenant's source, on a thread of the pool.
-pub(crate) fn compile(engine: &Engine, source: &str) -> Result<AST, String> {
+pub(crate) fn compile(engine: &Engine, source: &str) -> Result<AST, CompileError> {
     catch_unwind(AssertUnwindSafe(|| engine::compile(engine, source)))
-        .unwrap_or_else(|_| Err("the compiler failed on this source".to_owned()))
+        .unwrap_or_else(|_| Err(CompileError::of_whole("the compiler failed on this source")))
 }
 
 /// Calls `process`. A panic of a host function ends here.

@@ -3,8 +3,11 @@
 //! A preflight carries no X header, so that it is answered from an index over all systems. The request itself belongs to one
 //! system, and only that system's list decides whether the page may read the answer. Nothing is ever a wildcard.
 
+use std::future::{Future, ready};
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
@@ -81,27 +84,25 @@ impl<E> CrossOriginEndpoint<E> {
 impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    // Not an `async fn`, which would hold the request and the future made of it side by side.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
         let origin = request.headers().get(ORIGIN).cloned();
-        if let Some(origin) = &origin
-            && request.method() == Method::OPTIONS
-            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return Ok(self.preflight(origin.clone()));
+        let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        match origin {
+            Some(origin) if is_preflight => Either::Left(ready(Ok(self.preflight(origin)))),
+            origin => Either::Right(self.endpoint.call(request).map(|answer| {
+                let mut response = answer.map_or_else(|error| error.into_response(), IntoResponse::into_response);
+                response.headers_mut().append(VARY, VARY_ORIGIN);
+                if let Some(origin) = origin {
+                    let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);
+                    if decided.unwrap_or_else(|| self.is_listed(&origin)) {
+                        allow(response.headers_mut(), origin);
+                        response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+                    }
+                }
+                Ok(response)
+            })),
         }
-        let mut response = match self.endpoint.call(request).await {
-            Ok(answer) => answer.into_response(),
-            Err(error) => error.into_response(),
-        };
-        response.headers_mut().append(VARY, VARY_ORIGIN);
-        if let Some(origin) = origin {
-            let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);
-            if decided.unwrap_or_else(|| self.is_listed(&origin)) {
-                allow(response.headers_mut(), origin);
-                response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
-            }
-        }
-        Ok(response)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The layer around all routes: whatever the framework refuses, or fails at, leaves as the envelope of contract 1.6, and
 //! below the v1.0 contract's prefix in that contract's own words.
 
+use std::future::{Future, ready};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use bo_auth_service::Service;
 use bo_auth_store::admission::AddressGate;
 use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::{HeaderValue, Method, StatusCode, header};
 use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::{Endpoint, Error, IntoResponse, Middleware, PathPattern, Request, Response, Result};
@@ -58,38 +60,61 @@ pub struct Enveloped<E> {
     answerer: Answerer,
 }
 
+/// Why a request is answered here.
+enum Unhandled {
+    /// The layer's own reason.
+    Fault(Fault),
+    /// The path has other methods, if it is known at all.
+    Method,
+    /// The framework's.
+    Framework(Error),
+}
+
 impl<E: Endpoint> Endpoint for Enveloped<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
-        let unseen = Unseen::read(&request);
-        let path = request.uri().path().to_owned();
-        let address = client_address(&request).to_string();
-        if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
-            return Ok(self.refuse(&unseen, &path, &Fault::later(FaultKind::RATE_LIMITED, wait)).await);
+    // Not an `async fn`: that would hold the request and the future made of it side by side, in every layer anew.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
+        let unseen = Unseen::of(&request);
+        // Answers of our own are rare, and kept apart so that the common way stays small.
+        let answer = move |unhandled| Box::pin(async move { Ok(self.answer(&unseen, unhandled).await) });
+        if let Err(unhandled) = self.admit(&request) {
+            return Either::Left(answer(unhandled));
         }
-        // The framework answers HEAD as GET without a body; here GET can sign a user out.
-        if request.method() == Method::HEAD {
-            return Ok(self.refuse_method(&unseen, &path).await);
-        }
-        let handled = AssertUnwindSafe(tokio::time::timeout(self.parts.timeout, self.endpoint.call(request))).catch_unwind().await;
-        let error = match handled {
-            Ok(Ok(Ok(answer))) => return Ok(answer.into_response()),
-            Ok(Ok(Err(error))) if error.is_from_response() => return Ok(error.into_response()),
-            Ok(Ok(Err(error))) => error,
-            Ok(Err(_)) => {
-                return Ok(self.refuse(&unseen, &path, &Fault::later(FaultKind::UNAVAILABLE, Duration::from_secs(1))).await);
-            }
+        let handled = AssertUnwindSafe(tokio::time::timeout(self.parts.timeout, self.endpoint.call(request))).catch_unwind();
+        Either::Right(handled.then(move |handled| match handled {
+            Ok(Ok(Ok(answer))) => Either::Left(ready(Ok(answer.into_response()))),
+            Ok(Ok(Err(error))) if error.is_from_response() => Either::Left(ready(Ok(error.into_response()))),
+            Ok(Ok(Err(error))) if error.is::<MethodNotAllowedError>() => Either::Right(answer(Unhandled::Method)),
+            Ok(Ok(Err(error))) => Either::Right(answer(Unhandled::Framework(error))),
+            Ok(Err(_)) => Either::Right(answer(Unhandled::Fault(Fault::later(FaultKind::UNAVAILABLE, Duration::from_secs(1))))),
             Err(_) => {
                 // What it says may repeat a value of the request; where it happened is on standard error.
                 tracing::error!("a handler panicked");
-                return Ok(self.refuse(&unseen, &path, &Fault::of(FaultKind::INTERNAL)).await);
+                Either::Right(answer(Unhandled::Fault(Fault::of(FaultKind::INTERNAL))))
             }
-        };
-        if error.is::<MethodNotAllowedError>() {
-            return Ok(self.refuse_method(&unseen, &path).await);
+        }))
+    }
+}
+
+impl<E> Enveloped<E> {
+    /// What can be said before the request is looked at.
+    fn admit(&self, request: &Request) -> Result<(), Unhandled> {
+        let address = client_address(request).to_string();
+        if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
+            return Err(Unhandled::Fault(Fault::later(FaultKind::RATE_LIMITED, wait)));
         }
-        let mut response = self.refuse(&unseen, &path, &fault_of(&error)).await;
+        // The framework answers HEAD as GET without a body; here GET can sign a user out.
+        if request.method() == Method::HEAD { Err(Unhandled::Method) } else { Ok(()) }
+    }
+
+    async fn answer(&self, unseen: &Unseen, unhandled: Unhandled) -> Response {
+        let error = match unhandled {
+            Unhandled::Fault(fault) => return self.refuse(unseen, &fault).await,
+            Unhandled::Method => return self.refuse_method(unseen).await,
+            Unhandled::Framework(error) => error,
+        };
+        let mut response = self.refuse(unseen, &fault_of(&error)).await;
         // What the metrics and the log call the request by.
         if let Some(operation) = error.data::<OperationId>() {
             response.set_data(*operation);
@@ -97,24 +122,22 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
         if let Some(pattern) = error.data::<PathPattern>() {
             response.set_data(pattern.clone());
         }
-        Ok(response)
+        response
     }
-}
 
-impl<E> Enveloped<E> {
     /// In the words of the contract that the path belongs to.
-    async fn refuse(&self, unseen: &Unseen, path: &str, fault: &Fault) -> Response {
-        if self.parts.with_legacy && legacy::owns(path) {
+    async fn refuse(&self, unseen: &Unseen, fault: &Fault) -> Response {
+        if self.parts.with_legacy && legacy::owns(unseen.path()) {
             return legacy::answer::refuse(fault.into());
         }
         self.answerer.refuse_unseen(unseen, fault).await
     }
 
-    async fn refuse_method(&self, unseen: &Unseen, path: &str) -> Response {
-        let Some(allow) = self.parts.routes.iter().find(|(pattern, _)| fits(pattern, path)).map(|(_, allow)| allow) else {
-            return self.refuse(unseen, path, &Fault::of(FaultKind::ROUTE_UNKNOWN)).await;
+    async fn refuse_method(&self, unseen: &Unseen) -> Response {
+        let Some(allow) = self.parts.routes.iter().find(|(pattern, _)| fits(pattern, unseen.path())).map(|(_, allow)| allow) else {
+            return self.refuse(unseen, &Fault::of(FaultKind::ROUTE_UNKNOWN)).await;
         };
-        let mut response = self.refuse(unseen, path, &Fault::of(FaultKind::METHOD_NOT_ALLOWED)).await;
+        let mut response = self.refuse(unseen, &Fault::of(FaultKind::METHOD_NOT_ALLOWED)).await;
         // RFC 9110 section 15.5.6 asks for it.
         if let Ok(value) = HeaderValue::from_str(allow) {
             response.headers_mut().insert(header::ALLOW, value);

@@ -4,6 +4,7 @@
 //! is no listed proxy is the client; what stands left of it was written by nobody we trust.
 
 use std::fmt;
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -144,7 +145,7 @@ pub struct BehindProxies<E> {
 impl<E: Endpoint> Endpoint for BehindProxies<E> {
     type Output = E::Output;
 
-    async fn call(&self, mut request: Request) -> Result<E::Output> {
+    fn call(&self, mut request: Request) -> impl Future<Output = Result<E::Output>> + Send {
         // Without proxies the peer is the client, which the request knows by itself.
         if !self.proxies.0.is_empty() {
             let address = self.proxies.behind(peer_address(&request), request.headers());
@@ -153,7 +154,7 @@ impl<E: Endpoint> Endpoint for BehindProxies<E> {
                 request.set_data(ClientSpeaksTls);
             }
         }
-        self.endpoint.call(request).await
+        self.endpoint.call(request)
     }
 }
 

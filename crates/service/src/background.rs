@@ -65,6 +65,9 @@ impl Background {
             .await
             .map(|_| ()));
         repeat!(tasks, every(5_000), "saving stamp uses", |service| save_stamp_uses(service).await);
+        repeat!(tasks, every(1_000), "reading plugins", |service| service.refresh_plugins().await);
+        repeat!(tasks, every(200), "switching off plugins", |service| service.switch_off_failing_plugins().await);
+        repeat!(tasks, every(5_000), "saving what plugins did", |service| service.save_plugin_activity().await);
         repeat!(tasks, every(5_000), "reading origins", |service| service.tenants.reload_origins(&service.db).await);
         repeat!(tasks, every(5_000), "measuring", |service| measure(service).await);
         repeat!(tasks, every(60_000), "forgetting", |service| forget_expired(service).await);
@@ -90,6 +93,7 @@ impl Background {
         for (what, result) in [
             ("nonces", flush_nonces(service).await),
             ("stamp uses", save_stamp_uses(service).await),
+            ("what plugins did", service.save_plugin_activity().await),
             ("outbox", service.remove_announced().await),
         ] {
             if let Err(error) = result {
@@ -191,5 +195,5 @@ async fn clean_up(service: &Service) -> Result<(), Error> {
         tokio::task::yield_now().await;
     }
     db.remove_nonces(now).await?;
-    Ok(())
+    service.forget_plugin_activity(CLEAN_UP_ROWS).await
 }

@@ -8,7 +8,7 @@ use bo_auth_core::settings::ReplayRule;
 use bo_auth_core::stamp::{SignedRequest, Stamp, StampScheme, verify_stamp};
 use bo_auth_core::time::Timestamp;
 use bo_auth_core::token::access::{Expected, VerifiedAccess};
-use bo_auth_plugin::{Plugin, PluginName};
+use bo_auth_plugin::Chain;
 use bo_auth_store::admission::{AdmissionRequest, Admitted, Rate};
 use bo_auth_store::record::{RequestTrace, UserRecord};
 use bo_auth_store::revocation::SessionKey;
@@ -74,8 +74,8 @@ pub struct Shaping {
     pub sys_id: Option<Arc<str>>,
     /// The user, once verified.
     pub user_id: Option<Arc<str>>,
-    /// The plugin that shapes the answer.
-    pub plugin: Option<Plugin>,
+    /// The plugins that shape the answer.
+    pub plugins: Chain,
     /// Whether the HTTP status is always 200.
     pub legacy_status200: bool,
     /// Whether the system lists the request's origin; `None` before the system is known, or without an origin.
@@ -120,8 +120,9 @@ impl Service {
         let now = self.clock.now();
         let tenant = self.find_tenant(facts.owner_id).await?;
         shaping.owner_id = Some(tenant.owner_id.shared());
-        let own_plugin = facts.plugin.map(|name| self.plugins.find(Some(tenant.owner_id.as_str()), name));
-        shaping.plugin = own_plugin.clone().flatten();
+        let named = facts.plugin.map(|names| self.plugins.find_chain(Some(tenant.owner_id.as_str()), names));
+        let is_unknown = matches!(named, Some(None));
+        shaping.plugins = named.flatten().unwrap_or_default();
         if tenant.disabled {
             return Err(Error::TenantDisabled);
         }
@@ -134,14 +135,15 @@ impl Service {
 
         self.verify_request(&tenant, &system, facts, now).await?;
 
-        match (own_plugin, plugin) {
-            (Some(None), _) => return Err(Error::PluginUnknown),
+        match (facts.plugin, plugin) {
+            _ if is_unknown => return Err(Error::PluginUnknown),
             (None, PluginRule::Required) => return Err(Error::ParameterMissing("_nodejs")),
             (None, PluginRule::Optional) => {
-                let default = system.default_plugin.as_ref().map(PluginName::as_ref);
-                shaping.plugin = default.and_then(|name| self.plugins.find(Some(tenant.owner_id.as_str()), name));
+                let default = system.settings.default_plugin.as_deref();
+                let found = default.and_then(|names| self.plugins.find_chain(Some(tenant.owner_id.as_str()), names));
+                shaping.plugins = found.unwrap_or_default();
             }
-            (Some(Some(_)), _) => {}
+            (Some(_), _) => {}
         }
         Ok(Call { service: self, facts, tenant, system, now })
     }
@@ -240,7 +242,7 @@ impl Call<'_> {
         let facts = self.facts;
         let area_code = parse_optional(facts.area_code, AreaCode::parse, "XfilterAreaCode")?;
         if let Some(code) = &area_code {
-            let path = self.service.db.find_area_path(&self.tenant.owner_id, code).await?.ok_or(Error::AreaUnknown)?;
+            let path = Box::pin(self.service.db.find_area_path(&self.tenant.owner_id, code)).await?.ok_or(Error::AreaUnknown)?;
             if !path.lies_within(&user.area_codes) {
                 return Err(Error::AreaForbidden);
             }

@@ -93,6 +93,9 @@ pub enum Error {
     /// A defect.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Something is not done with a plugin.
+    #[error(transparent)]
+    Plugin(#[from] crate::plugin::PluginRefusal),
     /// The operator asked for something that cannot be done; the text says what to do instead.
     #[error("{0}")]
     Refused(String),

@@ -200,7 +200,7 @@ impl Call<'_> {
         let session = self.live_session(session_id).await?;
         self.keep_alive(&session).await?;
         let profile = service.find_profile(owner_id, &session.user_id).await?.ok_or(Error::SessionEnded(EndReason::Kicked))?;
-        if profile.value.disabled { Err(Error::UserDisabled) } else { Ok(profile.value.name) }
+        if profile.value.disabled { Err(Error::UserDisabled) } else { Ok(profile.value.name.clone()) }
     }
 
     /// A session that is used does not run idle. It has no refresh token, so that its generation counts these moves.
@@ -220,14 +220,14 @@ impl Call<'_> {
         let session = old.sessions.find(session_id).await?.ok_or(Error::TokenMissing)?;
         match self.user_of(&session).await? {
             Some(user) if user.disabled => Err(Error::UserDisabled),
-            Some(user) => Ok(user.name),
+            Some(user) => Ok(user.name.clone()),
             // A user whom only the old servers know.
             None => Ok(session.name),
         }
     }
 
     /// Our user behind an old session: number and mobile must both agree, or the two numberings have nothing in common.
-    async fn user_of(&self, session: &OldSession) -> Result<Option<UserRecord>, Error> {
+    async fn user_of(&self, session: &OldSession) -> Result<Option<Arc<UserRecord>>, Error> {
         let Ok(user_id) = UserId::parse(&session.user_number.to_string()) else { return Ok(None) };
         let found = self.service.find_profile(&self.tenant.owner_id, &user_id).await?;
         Ok(found.map(|profile| profile.value).filter(|user| user.mobile.is_some() && user.mobile == session.mobile))

@@ -12,6 +12,7 @@ pub mod login;
 pub mod logout;
 pub mod mark;
 pub mod operator;
+pub mod plugin;
 pub mod refresh;
 pub mod service;
 pub mod session_list;

@@ -22,8 +22,8 @@ const USER_AGENT_CHARACTERS: usize = 256;
 /// The longest name to sign in with, in bytes.
 const ACCOUNT_BYTES: usize = 128;
 
-/// How many ids are tried for a session before the login is put off.
-const ID_ATTEMPTS: usize = 5;
+/// How many ids and beginnings are tried for a session before the login is put off.
+const ID_ATTEMPTS: usize = 64;
 
 /// What a login is asked with.
 #[derive(Clone, Copy)]

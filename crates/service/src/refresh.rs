@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::token::refresh::MAX_GENERATION;
+use bo_auth_store::failpoint;
 use bo_auth_store::record::{Actor, RequestTrace, Rotation, SessionRecord};
 
 use crate::call::{PluginRule, RequestFacts, Shaping};
@@ -77,12 +78,17 @@ impl Call<'_> {
         let idle = Duration::from_secs(u64::from(self.system.settings.session_idle_seconds));
         let idle_expires_at = self.now.plus(idle).min(before.expires_at);
         let access_expires_at = self.access_expiry(before.expires_at);
+        failpoint::reach("refresh.read").await;
         let rotation =
             service.db.rotate_session(owner_id, before.session_id, generation, self.now, idle_expires_at, access_expires_at).await?;
         match rotation {
-            Rotation::Rotated(session) => Ok(session),
+            Rotation::Rotated(session) => {
+                failpoint::reach("refresh.rotated").await;
+                Ok(session)
+            }
             Rotation::Unchanged(session) => {
                 self.still_live(&session).await?;
+                failpoint::reach("refresh.lost").await;
                 // The row must know how long the token that is about to be signed can live, before it is signed:
                 // whoever ends the session remembers it for that long. Nothing is signed where it has ended by now.
                 if session.generation == generation + 1 && !service.db.extend_access(owner_id, before.session_id, access_expires_at).await?

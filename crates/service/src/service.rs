@@ -18,6 +18,8 @@ use crate::Error;
 use crate::announcer::Announcer;
 use crate::legacy_fleet::{Fleet, Shown};
 use crate::password_desk::PasswordDesk;
+use crate::plugin::PluginActivity;
+use crate::plugin::catalogue::Catalogue;
 use crate::stamp_counter::StampCounter;
 use crate::tenant_registry::TenantRegistry;
 
@@ -71,6 +73,9 @@ pub struct Service {
     pub(crate) tenants: TenantRegistry,
     pub(crate) passwords: PasswordDesk,
     pub(crate) stamp_counter: StampCounter,
+    /// What plugins did since it was last written down.
+    pub plugin_activity: PluginActivity,
+    pub(crate) plugin_catalogue: Catalogue,
     pub(crate) captcha_drawing: tokio::sync::Semaphore,
     pub(crate) announcer: Announcer,
     pub(crate) random: Arc<dyn Random>,
@@ -79,7 +84,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Builds the service and reads what it must know before it may answer: ended sessions, nonces, origins.
+    /// Builds the service and reads what it must know before it may answer: ended sessions, nonces, origins,
+    /// plugins.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where a store does not answer.
@@ -93,6 +99,8 @@ impl Service {
             tenants: TenantRegistry::new(Arc::new(parts.master_key), parts.tenant_lifetime),
             passwords: PasswordDesk::new(parts.password_cost, parts.password_lanes, Arc::clone(&parts.random))?,
             stamp_counter: StampCounter::default(),
+            plugin_activity: PluginActivity::default(),
+            plugin_catalogue: Catalogue::default(),
             captcha_drawing: tokio::sync::Semaphore::new(1),
             announcer,
             db: parts.db,
@@ -108,6 +116,7 @@ impl Service {
         service.revocations.reload(&service.db, service.clock.now()).await?;
         service.admission.load(&service.db, service.clock.now()).await?;
         service.tenants.reload_origins(&service.db).await?;
+        service.refresh_plugins().await?;
         Ok(Arc::new(service))
     }
 

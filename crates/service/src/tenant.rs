@@ -12,7 +12,6 @@ use bo_auth_core::stamp::{StampKey, StampMacKey, StampRules};
 use bo_auth_core::time::Timestamp;
 use bo_auth_core::token::cookie::{CookieKey, CookieKeys};
 use bo_auth_core::token::refresh::{RefreshKey, RefreshKeys};
-use bo_auth_plugin::PluginName;
 use bo_auth_store::record::{KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
 
 use crate::Error;
@@ -53,8 +52,6 @@ pub struct System {
     pub settings: SystemSettings,
     /// How its stamps are verified.
     pub stamp_rules: StampRules,
-    /// The plugin where `_nodejs` is absent.
-    pub default_plugin: Option<PluginName>,
 }
 
 impl Tenant {
@@ -144,13 +141,11 @@ impl System {
     /// [`Error::Internal`] where a settings document is not valid.
     pub fn assemble(tenant_settings: &serde_json::Value, record: &SystemRecord) -> Result<Self, Error> {
         let settings = SystemSettings::from_documents(&[tenant_settings, &record.settings])?;
-        let default_plugin = settings.default_plugin.as_deref().and_then(PluginName::parse);
         Ok(Self {
             sys_id: record.sys_id.clone(),
             name: record.name.clone(),
             disabled: record.disabled,
             stamp_rules: StampRules::new(&settings),
-            default_plugin,
             settings,
         })
     }

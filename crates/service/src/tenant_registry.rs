@@ -78,7 +78,7 @@ impl TenantRegistry {
             record.map(|record| Tenant::assemble(record, &self.master_key).map(Arc::new)).transpose()
         };
         // Many requests for one tenant that is not here yet load it once.
-        self.prepared.try_get_with_by_ref(owner_id, load).await.map_err(|error: Arc<Error>| match &*error {
+        Box::pin(self.prepared.try_get_with_by_ref(owner_id, load)).await.map_err(|error: Arc<Error>| match &*error {
             Error::Unavailable(_) => Error::Unavailable(None),
             other => Error::Internal(other.to_string().into()),
         })
@@ -113,7 +113,7 @@ impl TenantRegistry {
 async fn load_record(owner_id: &OwnerId, revision: i64, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
     // A cache that does not answer is a miss: the database is the truth.
     let refill = match cache.lookup::<CachedTenant>(owner_id, owner_id.as_str()).await {
-        Ok(Lookup::Hit(hit)) if hit.value.revision >= revision => return Ok(Some(hit.value)),
+        Ok(Lookup::Hit(hit)) if hit.value.revision >= revision => return Ok(Some(Arc::unwrap_or_clone(hit.value))),
         // Whoever changed the rows could not take them out of the cache.
         Ok(Lookup::Hit(_)) => {
             cache.remove::<CachedTenant>(owner_id, owner_id.as_str()).await.ok();

@@ -1,5 +1,6 @@
 //! Users' profiles through the cache: where `cacheType` and `cacheDate` come from.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bo_auth_core::identifier::{OwnerId, UserId};
@@ -22,8 +23,8 @@ impl Cached for CachedUser {
 /// A value that went through the cache, with where and when it was fetched.
 #[derive(Debug, Clone)]
 pub struct Fetched<T> {
-    /// The value.
-    pub value: T,
+    /// The value, shared with the cache where that is memory.
+    pub value: Arc<T>,
     /// Which cache served or took it.
     pub cache_type: CacheKind,
     /// When it was read from the database.
@@ -40,10 +41,8 @@ impl Service {
             Ok(Lookup::Miss(refill)) => Some(refill),
             Err(_) => None,
         };
-        let cache_date = self.clock.now();
-        let Some(value) = self.db.find_user(owner_id, user_id).await? else { return Ok(None) };
-        self.fill_profile(refill, &value, cache_date).await;
-        Ok(Some(Fetched { value, cache_type, cache_date }))
+        // The rare way, kept apart so that the common one stays small.
+        Box::pin(self.read_profile(refill, owner_id, user_id)).await
     }
 
     /// The profile that a login shows. After a logout it is read anew (the seed's `login-<userId>`); otherwise the cached
@@ -54,17 +53,22 @@ impl Service {
             return self.find_profile(owner_id, user_id).await;
         }
         let refill = self.cache.begin_refill::<CachedUser>(owner_id, user_id.as_str()).await.ok();
-        let cache_date = self.clock.now();
-        let Some(value) = self.db.find_user(owner_id, user_id).await? else { return Ok(None) };
-        self.fill_profile(refill, &value, cache_date).await;
-        Ok(Some(Fetched { value, cache_type: self.cache.kind(), cache_date }))
+        self.read_profile(refill, owner_id, user_id).await
     }
 
-    async fn fill_profile(&self, refill: Option<Refill<CachedUser>>, user: &UserRecord, fetched_at: Timestamp) {
+    async fn read_profile(
+        &self,
+        refill: Option<Refill<CachedUser>>,
+        owner_id: &OwnerId,
+        user_id: &UserId,
+    ) -> Result<Option<Fetched<UserRecord>>, Error> {
+        let cache_date = self.clock.now();
+        let Some(value) = self.db.find_user(owner_id, user_id).await? else { return Ok(None) };
         if let Some(refill) = refill
-            && let Err(error) = self.cache.refill(refill, user, fetched_at).await
+            && let Err(error) = self.cache.refill(refill, &value, cache_date).await
         {
             tracing::debug!(%error, "a profile was not cached");
         }
+        Ok(Some(Fetched { value: Arc::new(value), cache_type: self.cache.kind(), cache_date }))
     }
 }

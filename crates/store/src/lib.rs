@@ -4,7 +4,9 @@
 pub mod admission;
 pub mod cache;
 pub mod db;
+pub mod failpoint;
 pub mod old_sessions;
+pub mod plugin_record;
 pub mod record;
 pub mod revocation;
 

@@ -16,10 +16,10 @@ pub(super) fn install(engine: &mut Engine) {
         .register_get("owner_id", |facts: &mut Facts| optional(facts.0.owner_id.as_deref()))
         .register_get("sys_id", |facts: &mut Facts| optional(facts.0.sys_id.as_deref()))
         .register_get("user_id", |facts: &mut Facts| optional(facts.0.user_id.as_deref()))
-        .register_get("route", |facts: &mut Facts| facts.0.route.to_owned())
+        .register_get("route", |facts: &mut Facts| facts.0.route.to_string())
         .register_get("method", |facts: &mut Facts| facts.0.method.to_string())
         .register_get("status", |facts: &mut Facts| INT::from(facts.0.status))
-        .register_get("language", |facts: &mut Facts| facts.0.language.to_owned())
+        .register_get("language", |facts: &mut Facts| facts.0.language.to_string())
         .register_get("now_ms", |facts: &mut Facts| facts.0.now_ms)
         .register_get("params", |facts: &mut Facts| parameters(&facts.0));
 }

@@ -36,6 +36,7 @@ impl Texts {
 pub(super) fn install(engine: &mut Engine, texts: Texts) {
     let zones = TimeZoneDatabase::bundled();
     FuncRegistration::new("format_time")
+        .with_params_info(["ms: int", "pattern: string", "zone: string", "string"])
         .with_comments([
             "/// Milliseconds since 1970 as text: `format_time(ctx.now_ms, \"%Y-%m-%d %H:%M:%S\", \"Asia/Shanghai\")`. The zone is",
             "/// `UTC`, an offset such as `+08:00`, or a name of the IANA database.",
@@ -45,6 +46,7 @@ pub(super) fn install(engine: &mut Engine, texts: Texts) {
             budget::check().map(|()| written)
         });
     FuncRegistration::new("format_number")
+        .with_params_info(["number: number", "pattern: string", "string"])
         .with_comments(["/// A number as text: `#,##0.00`, `0.##`, `000`, `0.0%`; rounded to the nearest."])
         .register_into_engine(engine, |number: INT, pattern: &str| NumberPattern::parse(pattern).map(|pattern| pattern.integer(number)));
     FuncRegistration::new("format_number").register_into_engine(engine, |number: FLOAT, pattern: &str| {
@@ -52,6 +54,7 @@ pub(super) fn install(engine: &mut Engine, texts: Texts) {
     });
     let by_name = texts.clone();
     FuncRegistration::new("text")
+        .with_params_info(["code: any", "language: string", "string"])
         .with_comments(["/// The text of a code, such as 40113 or `TOKEN_EXPIRED`, in a language, or `()` where there is none."])
         .register_into_engine(engine, move |code: &str, language: &str| by_name.of(code, language));
     FuncRegistration::new("text").register_into_engine(engine, move |code: INT, language: &str| texts.of(&code.to_string(), language));

@@ -11,18 +11,21 @@ use crate::json::Json;
 
 pub(super) fn install(engine: &mut Engine) {
     FuncRegistration::new("keep")
+        .with_params_info(["json: Json", "names: array", "Json"])
         .with_comments(["/// Keeps only the named members of this object, in their order. Returns the value."])
         .register_into_engine(engine, |json: &mut Json, names: Array| {
             let names = names_of(names)?;
             on_members(json, |members| members.retain(|name, _| names.contains(name.as_str())))
         });
     FuncRegistration::new("remove")
+        .with_params_info(["json: Json", "names: array", "Json"])
         .with_comments(["/// Removes the named members of this object. Returns the value."])
         .register_into_engine(engine, |json: &mut Json, names: Array| {
             let names = names_of(names)?;
             on_members(json, |members| members.retain(|name, _| !names.contains(name.as_str())))
         });
     FuncRegistration::new("defaults")
+        .with_params_info(["json: Json", "members: map", "Json"])
         .with_comments(["/// Adds the members this object has not, at its end. Returns the value."])
         .register_into_engine(engine, defaults);
 }

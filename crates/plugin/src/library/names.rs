@@ -9,12 +9,15 @@ use crate::json::Json;
 
 pub(super) fn install(engine: &mut Engine) {
     FuncRegistration::new("camel")
+        .with_params_info(["json: Json", "Json"])
         .with_comments(["/// Spells every member name in lower camelCase, at every level. Returns the value."])
         .register_into_engine(engine, |json: &mut Json| respell(json, casing::camel));
     FuncRegistration::new("snake")
+        .with_params_info(["json: Json", "Json"])
         .with_comments(["/// Spells every member name in snake_case, at every level. Returns the value."])
         .register_into_engine(engine, |json: &mut Json| respell(json, casing::snake));
     FuncRegistration::new("rename")
+        .with_params_info(["json: Json", "names: map", "Json"])
         .with_comments(["/// Renames members of this object: `#{old: \"new\"}`. A name that is taken is not given. Returns the value."])
         .register_into_engine(engine, rename);
 }

@@ -10,18 +10,22 @@ use crate::{convert, limits};
 
 pub(super) fn install(engine: &mut Engine) {
     FuncRegistration::new("at")
+        .with_params_info(["json: Json", "path: string", "any"])
         .with_purity(true)
         .with_comments(["/// A copy of what stands at the path, such as `data.rows.0.name`, or `()` where nothing does."])
         .register_into_engine(engine, at);
     FuncRegistration::new("set")
+        .with_params_info(["json: Json", "path: string", "value: any", "Json"])
         .with_comments(["/// Puts a value at the path and makes the objects missing on the way. Returns the value."])
         .register_into_engine(engine, set);
     FuncRegistration::new("each")
+        .with_params_info(["json: Json", "path: string", "function: Fn", "Json"])
         .with_comments(["/// Replaces each element of the array at the path by what the function returns for it. Returns the value."])
         .register_into_engine(engine, |context: NativeCallContext, json: &mut Json, path: &str, function: FnPtr| {
             each(&context, json, path, &function)
         });
     FuncRegistration::new("mask")
+        .with_params_info(["json: Json", "path: string", "keep_head: int", "keep_tail: int", "Json"])
         .with_comments([
             "/// Replaces the text at the path by `*`, but for so many characters at its head and tail; all of a text that",
             "/// is no longer than those. Returns the value.",

@@ -22,34 +22,41 @@ pub(super) fn install(engine: &mut Engine) {
         .register_indexer_set(|json: &mut Json, name: ImmutableString, value: Dynamic| set_member(json, &name, value))
         .register_indexer_set(set_element);
     FuncRegistration::new("len")
+        .with_params_info(["json: Json", "int"])
         .with_purity(true)
         .with_comments(["/// How many members or elements there are; 0 for anything else."])
         .register_into_engine(engine, |json: &mut Json| INT::try_from(json.read(length)).unwrap_or(INT::MAX));
     FuncRegistration::new("is_empty")
+        .with_params_info(["json: Json", "bool"])
         .with_purity(true)
         .with_comments(["/// Whether there are no members or elements."])
         .register_into_engine(engine, |json: &mut Json| json.read(length) == 0);
     FuncRegistration::new("contains")
+        .with_params_info(["json: Json", "name: string", "bool"])
         .with_purity(true)
         .with_comments(["/// Whether the object has a member of this name: `\"data\" in response`."])
         .register_into_engine(engine, |json: &mut Json, name: &str| json.read(|value| value.get(name).is_some()));
     FuncRegistration::new("is_object")
+        .with_params_info(["json: Json", "bool"])
         .with_purity(true)
         .with_comments(["/// Whether this is an object."])
         .register_into_engine(engine, |json: &mut Json| json.read(Value::is_object));
     FuncRegistration::new("is_array")
+        .with_params_info(["json: Json", "bool"])
         .with_purity(true)
         .with_comments(["/// Whether this is an array."])
         .register_into_engine(engine, |json: &mut Json| json.read(Value::is_array));
-    FuncRegistration::new("keys").with_purity(true).with_comments(["/// The names of the members, in their order."]).register_into_engine(
-        engine,
-        |json: &mut Json| {
+    FuncRegistration::new("keys")
+        .with_params_info(["json: Json", "array"])
+        .with_purity(true)
+        .with_comments(["/// The names of the members, in their order."])
+        .register_into_engine(engine, |json: &mut Json| {
             list(json, |value| {
                 value.as_object().map(|members| members.keys().map(|name| name.as_str().into()).collect()).unwrap_or_default()
             })
-        },
-    );
+        });
     FuncRegistration::new("values")
+        .with_params_info(["json: Json", "array"])
         .with_purity(true)
         .with_comments(["/// Copies of the members or elements, in their order."])
         .register_into_engine(engine, |json: &mut Json| {

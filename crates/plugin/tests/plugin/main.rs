@@ -33,10 +33,10 @@ fn context() -> Context {
     Context {
         owner_id: Some(Arc::from("demo")),
         sys_id: Some(Arc::from("web")),
-        route: "/bo/api/v3/logout",
+        route: "/bo/api/v3/logout".into(),
         method: Arc::from("POST"),
         status: 200,
-        language: "zh-CN",
+        language: "zh-CN".into(),
         user_id: None,
         now_ms: 1_700_000_000_000,
         params: vec![("_nodejs".to_owned(), "mine".to_owned()), ("_mode".to_owned(), "short".to_owned())],

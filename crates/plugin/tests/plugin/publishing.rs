@@ -1,6 +1,6 @@
 //! What may be published, who finds it, and what happens to what is stored.
 
-use bo_auth_plugin::{Error, FailureCode, Plugins};
+use bo_auth_plugin::{Error, FailureCode, Plugins, Published};
 
 use super::{context, envelope};
 
@@ -72,7 +72,10 @@ async fn what_is_no_plugin_is_refused_and_the_version_before_stays() {
 #[tokio::test]
 async fn a_stored_plugin_that_no_longer_compiles_fails_instead_of_vanishing() {
     let plugins = Plugins::new().unwrap();
-    plugins.restore("demo", "mine", "fn process(").await.unwrap();
+    let broken = plugins.prepare("demo", "mine", 1, "fn process(").await.unwrap();
+    let error = broken.compile_error().unwrap();
+    assert_eq!((error.line, error.column), (Some(1), Some(12)), "{error}");
+    plugins.replace("demo", vec![Published::new(broken, None)]);
     let found = plugins.find(Some("demo"), "mine").unwrap();
     let outcome = plugins.run(&found, envelope(), &context()).await;
     assert_eq!(outcome.response, envelope());

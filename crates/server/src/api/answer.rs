@@ -1,13 +1,12 @@
 //! Writes the envelope of contract 1.6: a success as the use case gave it, a refusal from the error table, either shaped
 //! by the plugin that the request names.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use bo_auth_plugin::{Context, Plugin};
+use bo_auth_plugin::{Chain, Context};
 use bo_auth_service::{Error, Service, Shaping};
-use poem::http::{HeaderValue, Method, StatusCode, header};
+use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
@@ -15,7 +14,7 @@ use poem_openapi::types::Type;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, plugin_name};
 use crate::cross_origin::AllowedOrigin;
 use crate::fault::{Fault, FaultKind};
 use crate::language::Language;
@@ -132,14 +131,15 @@ impl Answerer {
 
     /// The answer to a request that no handler has seen: shaped by a built-in at most, since no tenant is known.
     pub async fn refuse_unseen(&self, request: &Unseen, fault: &Fault) -> Response {
-        let plugin = request.plugin.as_deref().and_then(|name| self.service.plugins.find(None, name));
-        let shaping = Shaping { plugin, ..Shaping::default() };
-        let text = fault.text(request.language);
+        let language = request.language();
+        let plugins = plugin_name(request.uri.query()).and_then(|names| self.service.plugins.find_chain(None, &names)).unwrap_or_default();
+        let shaping = Shaping { plugins, ..Shaping::default() };
+        let text = fault.text(language);
         let body = refusal(fault, &text);
         let context = Context {
-            route: "",
+            route: "".into(),
             method: request.method.as_str().into(),
-            language: request.language.tag(),
+            language: language.tag().into(),
             now_ms: self.service.clock.now().millis(),
             ..Context::default()
         };
@@ -150,7 +150,8 @@ impl Answerer {
     /// Before the tenant was known, a built-in shapes the answer all the same.
     fn shape_early(&self, exchange: &Exchange<'_>, shaping: &mut Shaping) {
         if shaping.owner_id.is_none() {
-            shaping.plugin = exchange.query("_nodejs").and_then(|name| self.service.plugins.find(None, name));
+            let found = exchange.query("_nodejs").and_then(|names| self.service.plugins.find_chain(None, names));
+            shaping.plugins = found.unwrap_or_default();
         }
     }
 
@@ -171,10 +172,10 @@ impl Answerer {
         let context = || Context {
             owner_id: shaping.owner_id.clone(),
             sys_id: shaping.sys_id.clone(),
-            route,
+            route: route.into(),
             method: exchange.request.method().as_str().into(),
             status: status.as_u16(),
-            language: exchange.language.tag(),
+            language: exchange.language.tag().into(),
             user_id: shaping.user_id.clone(),
             now_ms: self.service.clock.now().millis(),
             params: exchange.plugin_parameters(),
@@ -186,11 +187,13 @@ impl Answerer {
         response
     }
 
-    /// Writes a body, through the plugin where there is one. What a plugin makes impossible to write goes out untouched.
+    /// Writes a body, through the plugins where there are any. What they make impossible to write goes out untouched.
     async fn shape<T: Serialize>(&self, shaping: &Shaping, status: StatusCode, body: &T, context: impl FnOnce() -> Context) -> Response {
-        let (bytes, failure) = match &shaping.plugin {
-            None => (serde_json::to_vec(body), None),
-            Some(plugin) => self.run(plugin, body, context).await,
+        let is_recorded = self.service.plugin_activity.records(shaping.owner_id.as_deref());
+        let (bytes, failure) = if shaping.plugins.is_empty() && !is_recorded {
+            (serde_json::to_vec(body), None)
+        } else {
+            self.run(&shaping.plugins, body, context).await
         };
         // The bodies are our own structs and JSON values; neither can fail to be written.
         let mut response = Response::builder().status(status).body(bytes.unwrap_or_default());
@@ -204,7 +207,7 @@ impl Answerer {
 
     async fn run<T: Serialize>(
         &self,
-        plugin: &Plugin,
+        plugins: &Chain,
         body: &T,
         context: impl FnOnce() -> Context,
     ) -> (serde_json::Result<Vec<u8>>, Option<&'static str>) {
@@ -212,16 +215,8 @@ impl Answerer {
             Ok(envelope) => envelope,
             Err(error) => return (Err(error), None),
         };
-        let outcome = self.service.plugins.run(plugin, envelope, &context()).await;
-        let written: serde_json::Result<Vec<u8>> = serde_json::to_vec::<Value>(&outcome.response);
-        if let Some(failure) = &outcome.failure {
-            tracing::warn!(
-                plugin = plugin.name(),
-                code = failure.code.as_str(),
-                "a response plugin failed; the untouched envelope went out"
-            );
-        }
-        (written, outcome.failure.map(|failure| failure.code.as_str()))
+        let shaped = self.service.shape(plugins, envelope, &context()).await;
+        (serde_json::to_vec::<Value>(&shaped.response), shaped.failure.map(|(_, failure)| failure.code.as_str()))
     }
 }
 
@@ -238,21 +233,30 @@ fn fault_of(exchange: &Exchange<'_>, error: &Error, route: &'static str) -> Faul
     fault
 }
 
-/// What is known of a request that no handler has seen.
+/// What is kept of a request for the case that no handler will have seen it: shared with it, and read only then.
 pub struct Unseen {
-    language: Language,
-    plugin: Option<String>,
     method: Method,
+    uri: Uri,
+    accept_language: Option<HeaderValue>,
 }
 
 impl Unseen {
-    /// Reads it before the request is given away.
-    pub fn read(request: &Request) -> Self {
+    /// Keeps it before the request is given away.
+    pub fn of(request: &Request) -> Self {
         Self {
-            language: Language::negotiate(request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
-            plugin: super::exchange::plugin_name(request).map(Cow::into_owned),
             method: request.method().clone(),
+            uri: request.uri().clone(),
+            accept_language: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
         }
+    }
+
+    /// The path.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    fn language(&self) -> Language {
+        Language::negotiate(self.accept_language.as_ref().and_then(|value| value.to_str().ok()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the document shows as successful answers: sample values written by the very structs that write real ones.
 
+use std::sync::Arc;
+
 use bo_auth_core::identifier::{AreaCode, SystemId, UserId};
 use bo_auth_core::session::{EndReason, LogoutScope, SessionId};
 use bo_auth_core::time::Timestamp;
@@ -58,7 +60,7 @@ fn user() -> Option<Fetched<UserRecord>> {
         disabled: false,
         updated_at: OPENED,
     };
-    Some(Fetched { value, cache_type: CacheKind::Redis, cache_date: OPENED })
+    Some(Fetched { value: Arc::new(value), cache_type: CacheKind::Redis, cache_date: OPENED })
 }
 
 fn session() -> Option<SessionRecord> {

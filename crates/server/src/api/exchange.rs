@@ -146,9 +146,9 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The `_nodejs` of any request, also of one that no handler sees.
-pub(crate) fn plugin_name(request: &Request) -> Option<Cow<'_, str>> {
-    let query = read_query(request.uri().query().unwrap_or_default(), &mut None);
+/// The `_nodejs` of any query, also of a request that no handler sees.
+pub(super) fn plugin_name(query: Option<&str>) -> Option<Cow<'_, str>> {
+    let query = read_query(query.unwrap_or_default(), &mut None);
     query.into_iter().find(|(name, value)| name == "_nodejs" && !value.is_empty()).map(|(_, value)| value)
 }
 

@@ -1,5 +1,9 @@
 //! Both on one port: gRPC by its content type, everything else as ever.
 
+use std::future::Future;
+
+use futures_util::future::Either;
+use futures_util::{FutureExt, TryFutureExt};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 use super::{Grpc, is_grpc};
@@ -31,10 +35,11 @@ pub struct Beside<E> {
 impl<E: Endpoint> Endpoint for Beside<E> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> Result<Response> {
+    // Not an `async fn`, which would hold the request and the future made of it side by side.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
         match &self.grpc {
-            Some(grpc) if is_grpc(&request) => Ok(grpc.answer(request).await),
-            _ => self.endpoint.call(request).await.map(IntoResponse::into_response),
+            Some(grpc) if is_grpc(&request) => Either::Left(Box::pin(grpc.answer(request)).map(Ok)),
+            _ => Either::Right(self.endpoint.call(request).map_ok(IntoResponse::into_response)),
         }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use bo_auth_core::time::{Clock, SystemClock};
+use futures_util::FutureExt;
 use http::header::HeaderName;
 use poem::{Endpoint, IntoResponse, Middleware, PathPattern, Request, Response, Result};
 use poem_openapi::OperationId;
@@ -22,7 +24,7 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorCodeTag(pub &'static str);
 
-/// Gives each request its [`RequestId`] (`request.data::<RequestId>()`) and each answer `X-Request-Id`; logs and counts.
+/// Gives each answer its [`RequestId`] as `X-Request-Id`; logs and counts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Observe;
 
@@ -43,28 +45,27 @@ pub struct Observed<E> {
 impl<E: Endpoint> Endpoint for Observed<E> {
     type Output = Response;
 
-    async fn call(&self, mut request: Request) -> Result<Response> {
+    // Not an `async fn`, which would hold the request and the future made of it side by side.
+    fn call(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
         let began = Instant::now();
         let id = RequestId::generate();
         let method = metrics::method_label(request.method());
-        request.set_data(id);
-        let mut response = match self.endpoint.call(request).await {
-            Ok(answer) => answer.into_response(),
-            Err(error) => error.into_response(),
-        };
-        let took = began.elapsed();
-        response.headers_mut().insert(X_REQUEST_ID.clone(), id.to_header());
-        let labels = Labels {
-            operation: response.data::<OperationId>().map_or("none", |operation| operation.0),
-            method,
-            status: response.status().as_u16(),
-            error_code: response.data::<ErrorCodeTag>().map(|tag| tag.0),
-        };
-        metrics::count(labels, took);
-        if tracing::enabled!(target: TARGET, tracing::Level::INFO) {
-            log(labels, response.data::<PathPattern>().map(|pattern| &*pattern.0), took, id);
-        }
-        Ok(response)
+        self.endpoint.call(request).map(move |answer| {
+            let mut response = answer.map_or_else(|error| error.into_response(), IntoResponse::into_response);
+            let took = began.elapsed();
+            response.headers_mut().insert(X_REQUEST_ID.clone(), id.to_header());
+            let labels = Labels {
+                operation: response.data::<OperationId>().map_or("none", |operation| operation.0),
+                method,
+                status: response.status().as_u16(),
+                error_code: response.data::<ErrorCodeTag>().map(|tag| tag.0),
+            };
+            metrics::count(labels, took);
+            if tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+                log(labels, response.data::<PathPattern>().map(|pattern| &*pattern.0), took, id);
+            }
+            Ok(response)
+        })
     }
 }
 

@@ -16,11 +16,13 @@ use bo_auth_core::password::PasswordHasher;
 use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, Timestamp};
+use bo_auth_plugin::Plugins;
 use bo_auth_store::record::{Revoked, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
 
+use crate::plugin::PluginDesk;
 use crate::tenant_registry::CachedTenant;
 use crate::user_profile::CachedUser;
 use crate::{Error, Service};
@@ -57,6 +59,11 @@ pub struct Change {
 }
 
 impl Operator {
+    /// The place where plugins are worked on, with an engine of the caller's.
+    pub fn plugin_desk<'a>(&'a self, plugins: &'a Plugins) -> PluginDesk<'a> {
+        PluginDesk { db: &self.db, plugins, clock: &*self.clock, random: &*self.random }
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -104,6 +111,7 @@ impl Service {
             }
         }
         self.announce_pending(self.clock.now().plus(CLOCK_DIFFERENCE)).await?;
+        self.refresh_plugins().await?;
         self.tenants.reload_origins(&self.db).await
     }
 }

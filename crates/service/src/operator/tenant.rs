@@ -4,6 +4,7 @@ use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::signing_key::{Algorithm, SigningKey};
+use bo_auth_plugin::PLATFORM;
 use bo_auth_store::record::{KeyPurpose, KeyRecord, Revoked, SystemRecord, TenantRecord};
 use serde_json::Value;
 
@@ -36,6 +37,9 @@ impl Operator {
     /// [`Error::Refused`] where the tenant exists, the settings are not valid, or the key is empty.
     pub async fn add_tenant(&self, new: &NewTenant, des_key: Option<&str>) -> Result<String, Error> {
         SystemSettings::from_documents(&[&new.settings]).map_err(|error| Error::Refused(error.to_string()))?;
+        if new.owner_id.as_str() == PLATFORM {
+            return Err(Error::Refused(format!("`{PLATFORM}` is reserved for what is offered to every tenant")));
+        }
         if des_key.is_some_and(str::is_empty) {
             return Err(Error::Refused("a DES key has at least one character".to_owned()));
         }

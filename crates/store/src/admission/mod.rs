@@ -97,7 +97,7 @@ impl Admission {
     /// [`Error::CacheUnavailable`] where the memory of used nonces is full; an outage of Redis is none.
     pub async fn admit(&self, owner_id: &OwnerId, request: &AdmissionRequest<'_>, now: Timestamp) -> Result<Admitted, Error> {
         let Some(shared) = &self.shared else { return self.own.admit(owner_id, request, now) };
-        match shared.admit(owner_id, request).await {
+        match Box::pin(shared.admit(owner_id, request)).await {
             Ok(Admitted::Accepted) => Ok(self.own.note(owner_id, request, now)),
             Ok(refusal) => Ok(refusal),
             Err(error) => {

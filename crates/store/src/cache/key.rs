@@ -1,7 +1,7 @@
 //! The text of keys: the tenant and the purpose carry their lengths, so that no two pairs of names run together, and
 //! the tenant stands in braces, so that Redis Cluster keeps all keys of a tenant in one slot.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use bo_auth_core::identifier::{OwnerId, UserId};
 
@@ -10,7 +10,11 @@ use super::USER_PURPOSE;
 /// `bo:4{demo}4:user:u1`. An owner id holds no brace, hence the first pair of braces is always the tenant's.
 pub(crate) fn value(owner_id: &OwnerId, purpose: &str, id: &(impl Display + ?Sized)) -> String {
     let owner = owner_id.as_str();
-    format!("bo:{}{{{owner}}}{}:{purpose}:{id}", owner.len(), purpose.len())
+    // Written for every request: grown once at most.
+    let mut key = String::with_capacity(owner.len() + purpose.len() + 48);
+    // Writing to a string cannot fail.
+    let _ = write!(key, "bo:{}{{{owner}}}{}:{purpose}:{id}", owner.len(), purpose.len());
+    key
 }
 
 /// The key of a counter.

@@ -1,21 +1,24 @@
 //! The cache in this process's memory, bounded by bytes. Every change of a key goes through moka's entry computation,
 //! which runs the changes of one key one after another; no lock is held across an await.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bo_auth_core::time::{Clock, Timestamp};
 use moka::ops::compute::{CompResult, Op};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use serde::de::DeserializeOwned;
 
+use super::Hit;
 use super::key::UserKeys;
 use super::refill::LEASE_LIFETIME;
-use super::stored;
+use super::stored::{self, Stored};
 
 /// What an entry costs beside its key and its bytes, roughly.
-const ENTRY_BYTES: usize = 160;
+const ENTRY_BYTES: usize = 224;
 
 /// The engine in memory.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct LocalCache {
 #[derive(Clone)]
 struct Entry {
     bytes: Arc<[u8]>,
+    /// What the bytes mean, and when that was read from the database; as a [`Hit`], once somebody has asked.
+    decoded: Arc<OnceLock<Arc<dyn Any + Send + Sync>>>,
     expires_at: Timestamp,
     lifetime: Duration,
 }
@@ -60,13 +65,22 @@ impl LocalCache {
         self.entries.get(key).filter(|entry| self.is_live(entry)).map(|entry| entry.bytes.to_vec())
     }
 
+    /// The value, decoded once for all its readers; `None` where there is none or it is of another kind.
+    pub(super) fn read_decoded<V: DeserializeOwned + Any + Send + Sync>(&self, key: &str) -> Option<Hit<V>> {
+        let entry = self.entries.get(key).filter(|entry| self.is_live(entry))?;
+        let decoded = match entry.decoded.get() {
+            Some(decoded) => Arc::clone(decoded),
+            None => {
+                let Some(Stored::Value { value, fetched_at }) = Stored::<V>::decode(&entry.bytes) else { return None };
+                let hit: Arc<dyn Any + Send + Sync> = Arc::new(Hit { value: Arc::new(value), fetched_at });
+                Arc::clone(entry.decoded.get_or_init(|| hit))
+            }
+        };
+        let hit = decoded.downcast_ref::<Hit<V>>()?;
+        Some(Hit { value: Arc::clone(&hit.value), fetched_at: hit.fetched_at })
+    }
+
     pub(super) fn read_or_lease(&self, key: &str, lease: &[u8]) -> Vec<u8> {
-        // Most lookups hit, and reading does not wait for writers.
-        if let Some(bytes) = self.read(key)
-            && bytes.first() == Some(&b'V')
-        {
-            return bytes;
-        }
         let mut found = lease.to_vec();
         self.compute(key, |entry| match entry {
             Some(entry) => {
@@ -114,7 +128,8 @@ impl LocalCache {
                 }
                 None => now.plus(lifetime),
             };
-            Op::Put(Entry { bytes: Arc::from(count.to_string().into_bytes()), expires_at, lifetime: now.until(expires_at) })
+            let bytes = Arc::from(count.to_string().into_bytes());
+            Op::Put(Entry { bytes, decoded: Arc::default(), expires_at, lifetime: now.until(expires_at) })
         });
         count
     }
@@ -143,7 +158,7 @@ impl LocalCache {
     }
 
     fn entry(&self, bytes: &[u8], lifetime: Duration) -> Entry {
-        Entry { bytes: Arc::from(bytes), expires_at: self.clock.now().plus(lifetime), lifetime }
+        Entry { bytes: Arc::from(bytes), decoded: Arc::default(), expires_at: self.clock.now().plus(lifetime), lifetime }
     }
 
     fn is_live(&self, entry: &Entry) -> bool {

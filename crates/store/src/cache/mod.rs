@@ -8,6 +8,7 @@ mod refill;
 mod sqlite;
 mod stored;
 
+use std::any::Any;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub use self::refill::{Lookup, Refill};
 pub use self::sqlite::SqliteCache;
 
 use self::stored::Stored;
+use crate::failpoint::{self, Guard};
 use crate::record::EndedSession;
 use crate::{Error, RedisConnection};
 
@@ -42,14 +44,14 @@ pub trait Cached {
     /// What tells the values of one tenant apart.
     type Id: Display + ?Sized;
     /// The value.
-    type Value: Serialize + DeserializeOwned;
+    type Value: Serialize + DeserializeOwned + Any + Send + Sync;
 }
 
 /// A value from the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hit<V> {
-    /// The value.
-    pub value: V,
+    /// The value, which memory may hold too.
+    pub value: Arc<V>,
     /// When it was read from the database.
     pub fetched_at: Timestamp,
 }
@@ -141,10 +143,16 @@ impl Cache {
     /// [`Error::CacheUnavailable`].
     pub async fn lookup<V: Cached>(&self, owner_id: &OwnerId, id: &V::Id) -> Result<Lookup<V>, Error> {
         let key = key::value(owner_id, V::PURPOSE, id);
+        // Memory decodes a value once, not for every reader; and most lookups hit.
+        if let Self::Local(engine) = self
+            && let Some(hit) = engine.read_decoded(&key)
+        {
+            return Ok(Lookup::Hit(hit));
+        }
         let lease = stored::new_lease();
         let found = on!(self, engine => engine.read_or_lease(&key, &lease))?;
         match Stored::decode(&found) {
-            Some(Stored::Value { value, fetched_at }) => Ok(Lookup::Hit(Hit { value, fetched_at })),
+            Some(Stored::Value { value, fetched_at }) => Ok(Lookup::Hit(Hit { value: Arc::new(value), fetched_at })),
             Some(Stored::Lease) => Ok(Lookup::Miss(Refill::new(key, found))),
             None => {
                 on!(self, engine => engine.write(&key, &lease, refill::LEASE_LIFETIME))?;
@@ -172,6 +180,11 @@ impl Cache {
     pub async fn refill<V: Cached>(&self, refill: Refill<V>, value: &V::Value, fetched_at: Timestamp) -> Result<bool, Error> {
         let Some(bytes) = stored::encode(value, fetched_at) else { return Ok(false) };
         let (key, lease) = refill.into_parts();
+        failpoint::reach("refill.read").await;
+        if failpoint::left_out(Guard::RefillLease) {
+            on!(self, engine => engine.write(&key, &bytes, V::LIFETIME))?;
+            return Ok(true);
+        }
         on!(self, engine => engine.replace(&key, &lease, &bytes, V::LIFETIME))
     }
 
@@ -206,7 +219,7 @@ impl Cache {
         let key = key::value(owner_id, V::PURPOSE, id);
         let found = on!(self, engine => engine.take(&key))?;
         Ok(found.and_then(|bytes| match Stored::decode(&bytes) {
-            Some(Stored::Value { value, fetched_at }) => Some(Hit { value, fetched_at }),
+            Some(Stored::Value { value, fetched_at }) => Some(Hit { value: Arc::new(value), fetched_at }),
             Some(Stored::Lease) | None => None,
         }))
     }
@@ -286,7 +299,7 @@ impl Cache {
     async fn hit<V: DeserializeOwned>(&self, key: &str, found: Option<Vec<u8>>) -> Result<Option<Hit<V>>, Error> {
         let Some(bytes) = found else { return Ok(None) };
         match Stored::decode(&bytes) {
-            Some(Stored::Value { value, fetched_at }) => Ok(Some(Hit { value, fetched_at })),
+            Some(Stored::Value { value, fetched_at }) => Ok(Some(Hit { value: Arc::new(value), fetched_at })),
             Some(Stored::Lease) => Ok(None),
             None => {
                 on!(self, engine => engine.remove(key))?;

@@ -15,6 +15,7 @@ use super::not_before::Marks;
 use super::session_row::{EndedRow, unmarked};
 use super::{Db, both_connections, bounded, on, retried, transaction};
 use crate::Error;
+use crate::failpoint::{self, Guard};
 use crate::record::{EndOutcome, EndedSession, Ending, Marking, RequestTrace, Revoked, Scope, UserEnding};
 
 type Key<'a> = (&'a OwnerId, SessionId);
@@ -65,27 +66,22 @@ impl Db {
             distinct.get(&(owner_id, session_id)).map_or(0, |plan| respread(plan.ending.event_id, session_id.number(), attempt))
         };
         match self {
-            // One statement and so one round trip. Rows are locked in the order of their key, whoever locks them.
+            // One statement and so one round trip, which takes the rows as they come: in the order of their key, for as long
+            // as the planner looks each of them up. Should it ever not, two batches with sessions in common can deadlock, and
+            // one of them is tried again.
             Self::Postgres(pool) => {
                 let rows: Vec<EndedRow> = bounded!(pool, |connection| {
-                    sqlx::query_as(
+                    sqlx::query_as(failpoint::statement(
                     "WITH ending AS ( \
                          SELECT * FROM jsonb_to_recordset($1) AS ending ( \
                              owner_id text, session_id bigint, end_reason integer, reason text, actor text, at bigint, \
                              keep_until bigint, event_id bigint, trace jsonb) \
-                     ), locked AS ( \
-                         SELECT session.owner_id, session.session_id \
-                         FROM ending JOIN bo_session AS session \
-                             ON session.owner_id = ending.owner_id AND session.session_id = ending.session_id \
-                         WHERE session.ended_at IS NULL \
-                         ORDER BY session.owner_id, session.session_id \
-                         FOR NO KEY UPDATE OF session \
                      ), ended AS ( \
                          UPDATE bo_session AS session \
                          SET ended_at = ending.at, end_reason = ending.end_reason, \
                              keep_until = greatest(session.access_expires_at, ending.keep_until, ending.at) \
-                         FROM locked JOIN ending ON ending.owner_id = locked.owner_id AND ending.session_id = locked.session_id \
-                         WHERE session.owner_id = locked.owner_id AND session.session_id = locked.session_id AND session.ended_at IS NULL \
+                         FROM ending \
+                         WHERE session.owner_id = ending.owner_id AND session.session_id = ending.session_id AND session.ended_at IS NULL \
                          RETURNING session.owner_id, session.session_id, session.sys_id, session.user_id, session.end_reason, \
                              session.ended_at, session.keep_until, ending.reason, ending.actor, ending.event_id, ending.trace \
                      ), audited AS ( \
@@ -101,7 +97,8 @@ impl Db {
                          FROM ended \
                      ) \
                      SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM ended",
-                )
+                    &[(Guard::EndOnce, "session.ended_at IS NULL", "TRUE")],
+                ))
                 .bind(Json(&plan))
                 .fetch_all(connection)
                 .map_err(taken)

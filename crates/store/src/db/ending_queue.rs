@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::Db;
 use crate::Error;
+use crate::failpoint::{self, Guard};
 use crate::record::{EndOutcome, Ending};
 
 /// How many endings share a transaction at most.
@@ -122,6 +123,8 @@ where
             }
             drop(requests);
             let (endings, answers): (Vec<_>, Answers) = batch.drain(..).map(|request| (request.ending, request.answer)).unzip();
+            let answers = if failpoint::left_out(Guard::Commit) { answer_unfinished(answers) } else { answers };
+            failpoint::reach("ending.taken").await;
             match self.commit(&endings).await {
                 Ok(outcomes) => self.tell(outcomes, answers),
                 Err(error) if error.is_unavailable() => {
@@ -151,6 +154,7 @@ where
         }
         let outcomes = self.db.end_sessions(endings).await?;
         self.commits.fetch_add(1, Ordering::Relaxed);
+        failpoint::reach("ending.committed").await;
         Ok(outcomes)
     }
 
@@ -163,7 +167,9 @@ where
         let told = (self.tell)(Arc::clone(&outcomes));
         let working = self.working.clone();
         tokio::spawn(async move {
-            match told.await {
+            let told = told.await;
+            failpoint::reach("ending.told").await;
+            match told {
                 Ok(()) => outcomes.iter().zip(answers).for_each(|(outcome, answer)| reply(answer, Ok(outcome.clone()))),
                 Err(error) => refuse(answers, &error),
             }
@@ -176,6 +182,14 @@ fn refuse(answers: Answers, error: &Error) {
     for answer in answers {
         reply(answer, Err(error.repeated()));
     }
+}
+
+/// What [`Guard::Commit`] keeps from happening.
+fn answer_unfinished(answers: Answers) -> Answers {
+    for answer in answers {
+        reply(answer, Ok(EndOutcome::Unknown));
+    }
+    Answers::new()
 }
 
 /// A caller who has gone away does not want to know.

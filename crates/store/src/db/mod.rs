@@ -18,6 +18,7 @@ mod not_before;
 mod not_before_pending;
 mod not_before_row;
 mod outbox;
+mod plugin;
 mod retention;
 mod session;
 mod session_row;

@@ -10,6 +10,7 @@ use super::not_before::OpeningBounds;
 use super::session_row::{EndedRow, SessionRow, marked_columns, unmarked, with_marks};
 use super::{Db, on, transaction};
 use crate::Error;
+use crate::failpoint::{self, Guard};
 use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionRecord};
 
 impl Db {
@@ -198,13 +199,14 @@ impl Db {
         idle_expires_at: Timestamp,
         access_expires_at: Timestamp,
     ) -> Result<Rotation, Error> {
-        let rows: Vec<SessionRow> = on!(self, write, |connection| sqlx::query_as(
+        let rows: Vec<SessionRow> = on!(self, write, |connection| sqlx::query_as(failpoint::statement(
             "UPDATE bo_session SET generation = generation + 1, refreshed_at = $4, idle_expires_at = $5, \
                  access_expires_at = CASE WHEN access_expires_at > $6 THEN access_expires_at ELSE $6 END \
              WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND ended_at IS NULL AND idle_expires_at > $4 AND expires_at > $4 \
              RETURNING session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, \
                  first_share_user_id, second_share_user_id, area_code, address, user_agent, ended_at, end_reason",
-        )
+            &[(Guard::RotateLive, "ended_at IS NULL", "TRUE"), (Guard::RotateOnce, "generation = $3", "generation >= $3")],
+        ))
         .bind(owner_id.as_str())
         .bind(session_id.number())
         .bind(i64::from(from_generation))
@@ -221,10 +223,11 @@ impl Db {
     /// Records that an access token of the session lives until `access_expires_at`, before that token is handed out;
     /// false, and the token must not be, where the session has ended or is unknown.
     pub async fn extend_access(&self, owner_id: &OwnerId, session_id: SessionId, access_expires_at: Timestamp) -> Result<bool, Error> {
-        on!(self, write, |connection| sqlx::query(
+        on!(self, write, |connection| sqlx::query(failpoint::statement(
             "UPDATE bo_session SET access_expires_at = CASE WHEN access_expires_at > $3 THEN access_expires_at ELSE $3 END \
              WHERE owner_id = $1 AND session_id = $2 AND ended_at IS NULL",
-        )
+            &[(Guard::ExtendAccess, "ended_at IS NULL", "TRUE")],
+        ))
         .bind(owner_id.as_str())
         .bind(session_id.number())
         .bind(access_expires_at.0)

@@ -91,7 +91,7 @@ impl Revocations {
         if !has_lease {
             counter!("bo_auth_verifications_without_lease_total").increment(1);
         }
-        match self.db.find_session(session.owner_id, session.session_id).await? {
+        match Box::pin(self.db.find_session(session.owner_id, session.session_id)).await? {
             Some(session) => Ok(session.ended.map(|(_, reason)| reason)),
             // A row is removed only long after its session's end.
             None => Ok(Some(EndReason::Expired)),
@@ -103,7 +103,10 @@ impl Revocations {
     /// # Errors
     /// [`Error::DatabaseUnavailable`] where the database must be asked and does not answer.
     pub async fn tenant_revision(&self, owner_id: &OwnerId) -> Result<i64, Error> {
-        if self.answers_from_memory() { Ok(self.memory.tenants.revision(owner_id)) } else { self.db.tenant_revision(owner_id).await }
+        if self.answers_from_memory() {
+            return Ok(self.memory.tenants.revision(owner_id));
+        }
+        Box::pin(self.db.tenant_revision(owner_id)).await
     }
 
     /// Refuses these sessions from now on, on every node: when this returns, each has heard of them, or has lost the

@@ -16,6 +16,7 @@ use super::lease::{LEASE, Lease, RENEWAL};
 use super::memory::Memory;
 use super::script::Scripts;
 use super::status::{self, ClusterStatus};
+use crate::failpoint::{self, Guard};
 use crate::record::{EndedSession, NotBefore};
 use crate::{Db, Error, RedisConnection};
 
@@ -148,10 +149,14 @@ impl Node {
         let received = Instant::now();
         let ([epoch, number, young], live) = answer.split_first_chunk().ok_or(Error::Corrupt("answer of Redis"))?;
         let number = number.parse().map_err(|_| Error::Corrupt("answer of Redis"))?;
+        failpoint::reach("announcement.sent").await;
+        if failpoint::left_out(Guard::Acknowledgements) {
+            return Ok(0);
+        }
         // A node that does not apply this cannot renew beyond a lease's time from now: see the renewal.
         let waited_out = self.acknowledgements.wait(epoch, number, live.to_vec(), received + LEASE + ROUNDING).await;
         // Leases of the epoch before this one are known to nobody; they have run out when this one is as old as a lease.
-        if young != "0" {
+        if young != "0" && !failpoint::left_out(Guard::YoungEpoch) {
             let left = Duration::from_millis(young.parse().unwrap_or_else(|_| millis(LEASE)));
             tokio::time::sleep_until((received + left + ROUNDING).into()).await;
         }
@@ -186,11 +191,13 @@ impl Node {
             self.memory.reload(&self.db, self.clock.now()).await?;
         }
         // What could not be told by way of Redis is looked up before the lease begins anew: see above.
-        let (sessions, marks) = tokio::try_join!(self.db.untold_events(), self.db.untold_marks())?;
-        for session in &sessions {
-            self.memory.insert(session);
+        if !failpoint::left_out(Guard::UntoldEnds) {
+            let (sessions, marks) = tokio::try_join!(self.db.untold_events(), self.db.untold_marks())?;
+            for session in &sessions {
+                self.memory.insert(session);
+            }
+            self.memory.insert_marks(&marks);
         }
-        self.memory.insert_marks(&marks);
         let known = self.position();
         let keys = &self.scripts.keys;
         let mut call = self.scripts.renew.prepare_invoke();

@@ -15,6 +15,7 @@ mod limit;
 mod migration;
 mod not_before;
 mod outbox;
+mod plugin;
 mod race;
 mod retention;
 mod revocation;

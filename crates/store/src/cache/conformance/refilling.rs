@@ -18,7 +18,7 @@ async fn a_refill_fills_once(stage: Stage) {
     assert_eq!(stage.get(&stage.owner, "a").await, None);
     assert!(stage.refill(refill, "1").await);
     let hit = stage.cache.get::<Profile>(&stage.owner, "a").await.unwrap();
-    assert_eq!(hit, Some(Hit { value: "1".to_owned(), fetched_at: FETCHED }));
+    assert_eq!(hit, Some(Hit { value: Arc::new("1".to_owned()), fetched_at: FETCHED }));
 }
 
 async fn a_refill_that_was_overtaken_is_refused(stage: Stage) {

@@ -1,0 +1,380 @@
+//! What an administrator does with plugins: store a draft, publish it, roll back, withdraw. Each change is one transaction with
+//! its line of the audit trail, decided on a revision that nobody may have changed in the meantime.
+
+use bo_auth_core::digest::sha256_hex;
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::random::Random;
+use bo_auth_core::session::time_ordered_id;
+use bo_auth_core::time::{Clock, Timestamp};
+use bo_auth_plugin::{CompileError, PLATFORM, PluginName, Plugins};
+use bo_auth_store::Db;
+use bo_auth_store::plugin_record::{Canary, NewPluginVersion, PluginMove, PluginRecord, PluginVersionRecord};
+use bo_auth_store::record::{Actor, AuditRecord};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::refusal::PluginRefusal;
+use crate::Error;
+
+/// The longest source that is stored, in bytes.
+const SOURCE_BYTES: usize = 64 << 10;
+/// The longest note, in bytes.
+const NOTE_BYTES: usize = 1_000;
+/// The longest name of an author, in bytes.
+const AUTHOR_BYTES: usize = 200;
+/// How often a change is decided anew that the caller did not bind to a revision.
+const ATTEMPTS: u32 = 5;
+/// Recorded answers an owner can ask for.
+const MOST_SAMPLES: i64 = 200;
+
+/// The place where plugins are worked on: of a server, or of a command.
+#[derive(Clone, Copy)]
+pub struct PluginDesk<'a> {
+    /// The truth.
+    pub db: &'a Db,
+    /// Compiles and runs.
+    pub plugins: &'a Plugins,
+    /// The present instant.
+    pub clock: &'a dyn Clock,
+    /// Random bytes.
+    pub random: &'a dyn Random,
+}
+
+/// A plugin in a list: an owner's own, or what is offered to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginOverview {
+    /// Its name.
+    pub name: String,
+    /// Whether a built-in has this name.
+    pub built_in: bool,
+    /// Whether it is the platform's, offered to every tenant.
+    pub platform: bool,
+    /// Its row; none for a built-in.
+    pub record: Option<PluginRecord>,
+    /// Runs in the last 24 hours.
+    pub runs: i64,
+    /// Those of them that failed.
+    pub failures: i64,
+}
+
+/// How a version stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VersionState {
+    /// It answers.
+    Active,
+    /// It answers some of the requests.
+    Canary,
+    /// It failed too often.
+    SwitchedOff,
+    /// It answered once.
+    Retired,
+    /// It has never answered every request.
+    Draft,
+}
+
+impl VersionState {
+    /// How a version of a plugin stands.
+    pub fn of(version: &PluginVersionRecord, plugin: &PluginRecord) -> Self {
+        if plugin.active_version == Some(version.version) {
+            Self::Active
+        } else if plugin.canary.is_some_and(|canary| canary.version == version.version) {
+            Self::Canary
+        } else if version.switched_off_at.is_some() {
+            Self::SwitchedOff
+        } else if version.published_at.is_some() {
+            Self::Retired
+        } else {
+            Self::Draft
+        }
+    }
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Canary => "canary",
+            Self::SwitchedOff => "switched-off",
+            Self::Retired => "retired",
+            Self::Draft => "draft",
+        }
+    }
+}
+
+/// A version that is stored now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// Its number.
+    pub version: i64,
+    /// SHA-256 of the source.
+    pub digest: String,
+    /// Whether the newest version had this source already, so that nothing was stored.
+    pub unchanged: bool,
+    /// Why it cannot be published.
+    pub compile_error: Option<CompileError>,
+}
+
+impl PluginDesk<'_> {
+    /// An owner's plugins, those of the platform that it does not shadow, and the built-ins, by name.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where there is no such tenant; [`Error::Unavailable`].
+    pub async fn list(&self, owner_id: &OwnerId) -> Result<Vec<PluginOverview>, Error> {
+        self.verify_owner(owner_id).await?;
+        let since = self.clock.now().minus(std::time::Duration::from_hours(24));
+        let mut listed: Vec<PluginOverview> = Vec::new();
+        for (owner, is_platform) in [(owner_id.clone(), owner_id.as_str() == PLATFORM), (super::platform(), true)] {
+            let counts = self.db.sum_plugin_runs(&owner, since).await?;
+            for record in self.db.list_plugins(&owner, None, 1_000).await? {
+                let is_known = listed.iter().any(|plugin| plugin.name == record.name);
+                let is_offered = owner == *owner_id || record.active_version.is_some();
+                if is_known || !is_offered {
+                    continue;
+                }
+                let (runs, failures) =
+                    counts.iter().find(|(name, ..)| *name == record.name).map_or((0, 0), |(_, runs, failures)| (*runs, *failures));
+                let built_in = self.plugins.built_ins().iter().any(|plugin| plugin.name() == record.name);
+                listed.push(PluginOverview {
+                    name: record.name.clone(),
+                    built_in,
+                    platform: is_platform,
+                    record: Some(record),
+                    runs,
+                    failures,
+                });
+            }
+        }
+        for plugin in self.plugins.built_ins() {
+            if !listed.iter().any(|known| known.name == plugin.name()) {
+                let name = plugin.name().to_owned();
+                listed.push(PluginOverview { name, built_in: true, platform: true, record: None, runs: 0, failures: 0 });
+            }
+        }
+        listed.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(listed)
+    }
+
+    /// One of an owner's own plugins.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Unknown`]; [`Error::Unavailable`].
+    pub async fn find(&self, owner_id: &OwnerId, name: &str) -> Result<PluginRecord, Error> {
+        let found = self.db.find_plugin(owner_id, name).await?;
+        Ok(found.ok_or_else(|| PluginRefusal::Unknown(shown(name)))?)
+    }
+
+    /// One version, with its source.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::UnknownVersion`]; [`Error::Unavailable`].
+    pub async fn version(&self, owner_id: &OwnerId, name: &str, version: i64) -> Result<PluginVersionRecord, Error> {
+        let found = self.db.find_plugin_version(owner_id, name, version).await?;
+        Ok(found.ok_or(PluginRefusal::UnknownVersion(version))?)
+    }
+
+    /// Stores a source as the next version, a draft; one that is the newest version's already is not stored again.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Name`], [`PluginRefusal::TooLong`], [`PluginRefusal::Busy`]; [`Error::Refused`] where there is no such
+    /// tenant; [`Error::Unavailable`].
+    pub async fn store(&self, owner_id: &OwnerId, name: &str, source: &str, author: &str, note: &str) -> Result<StoredVersion, Error> {
+        let name = PluginName::parse(name).ok_or(PluginRefusal::Name)?;
+        for (what, text, longest) in [("source", source, SOURCE_BYTES), ("note", note, NOTE_BYTES), ("author", author, AUTHOR_BYTES)] {
+            // Postgres holds no NUL in a text.
+            if text.len() > longest || text.contains('\0') {
+                return Err(PluginRefusal::TooLong(what).into());
+            }
+        }
+        self.verify_owner(owner_id).await?;
+        let compile_error = self.plugins.check(source).await.map_err(PluginRefusal::from)?;
+        let digest = sha256_hex(source.as_bytes());
+        let newest = self.db.list_plugin_versions(owner_id, name.as_str(), None, 1).await?.pop();
+        if let Some(newest) = newest.filter(|newest| newest.digest == digest) {
+            return Ok(StoredVersion { version: newest.version, digest, unchanged: true, compile_error });
+        }
+        let now = self.clock.now();
+        let new = NewPluginVersion { source: source.to_owned(), digest: digest.clone(), author: author.to_owned(), note: note.to_owned() };
+        let event = self.event("plugin.stored", json!({"plugin": name.as_str(), "digest": digest, "author": author}), now);
+        let version = self.db.insert_plugin_version(owner_id, name.as_str(), &new, &event, now).await?;
+        Ok(StoredVersion { version, digest, unchanged: false, compile_error })
+    }
+
+    /// Makes a version answer: every request, or where there is a share, so many of a hundred.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Unknown`], [`PluginRefusal::UnknownVersion`], [`PluginRefusal::DoesNotCompile`],
+    /// [`PluginRefusal::Stale`], [`PluginRefusal::NothingActive`], [`PluginRefusal::Share`]; [`Error::Unavailable`].
+    pub async fn publish(
+        &self,
+        owner_id: &OwnerId,
+        name: &str,
+        version: i64,
+        share_percent: Option<u8>,
+        expected: Option<i64>,
+        author: &str,
+    ) -> Result<PluginRecord, Error> {
+        if share_percent.is_some_and(|share| !(1..=99).contains(&share)) {
+            return Err(PluginRefusal::Share.into());
+        }
+        let stored = self.version(owner_id, name, version).await?;
+        if let Some(error) = self.plugins.check(&stored.source).await.map_err(PluginRefusal::from)? {
+            return Err(PluginRefusal::DoesNotCompile(error).into());
+        }
+        let kind = if share_percent.is_some() { "plugin.canary" } else { "plugin.published" };
+        let trace = json!({"plugin": name, "version": version, "sharePercent": share_percent, "author": author});
+        self.change(owner_id, name, expected, kind, trace, async |record| {
+            let Some(share_percent) = share_percent else { return Ok(full(record, version)) };
+            let active = record.active_version.filter(|active| *active != version).ok_or(PluginRefusal::NothingActive)?;
+            let canary = Some(Canary { version, share_percent });
+            Ok(PluginMove {
+                revision: record.revision,
+                active_version: Some(active),
+                canary,
+                switched_off: record.switched_off.clone(),
+                published: None,
+                failed: None,
+            })
+        })
+        .await
+    }
+
+    /// Makes an earlier version answer every request: the named one, or else the one before the active that was published and
+    /// not switched off. A canary ends with it; without a name, where there is a canary, that is all that ends.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Unknown`], [`PluginRefusal::UnknownVersion`], [`PluginRefusal::DoesNotCompile`],
+    /// [`PluginRefusal::Stale`], [`PluginRefusal::NothingBefore`]; [`Error::Unavailable`].
+    pub async fn roll_back(
+        &self,
+        owner_id: &OwnerId,
+        name: &str,
+        to: Option<i64>,
+        expected: Option<i64>,
+        author: &str,
+    ) -> Result<PluginRecord, Error> {
+        if let Some(version) = to {
+            let stored = self.version(owner_id, name, version).await?;
+            if let Some(error) = self.plugins.check(&stored.source).await.map_err(PluginRefusal::from)? {
+                return Err(PluginRefusal::DoesNotCompile(error).into());
+            }
+        }
+        let trace = json!({"plugin": name, "version": to, "author": author});
+        self.change(owner_id, name, expected, "plugin.rolled-back", trace, async |record| {
+            if let Some(version) = to {
+                return Ok(full(record, version));
+            }
+            if let (Some(_), Some(active)) = (record.canary, record.active_version) {
+                return Ok(PluginMove { published: None, ..full(record, active) });
+            }
+            let before = record.active_version.unwrap_or(i64::MAX);
+            let good = self.db.find_good_plugin_version(owner_id, name, before).await?;
+            Ok(full(record, good.ok_or(PluginRefusal::NothingBefore)?))
+        })
+        .await
+    }
+
+    /// Takes a plugin away: what lies below its name answers again, or nothing does. Its versions stay.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Unknown`], [`PluginRefusal::Stale`]; [`Error::Unavailable`].
+    pub async fn withdraw(&self, owner_id: &OwnerId, name: &str, expected: Option<i64>, author: &str) -> Result<PluginRecord, Error> {
+        let trace = json!({"plugin": name, "author": author});
+        self.change(owner_id, name, expected, "plugin.withdrawn", trace, async |record| {
+            Ok(PluginMove {
+                revision: record.revision,
+                active_version: None,
+                canary: None,
+                switched_off: None,
+                published: None,
+                failed: None,
+            })
+        })
+        .await
+    }
+
+    /// Sets how many answers of a tenant are recorded, redacted; `None` ends it and removes what was recorded.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Samples`]; [`Error::Refused`] where there is no such tenant; [`Error::Unavailable`].
+    pub async fn set_recording(&self, owner_id: &OwnerId, samples: Option<i64>, author: &str) -> Result<(), Error> {
+        if samples.is_some_and(|samples| !(1..=MOST_SAMPLES).contains(&samples)) {
+            return Err(PluginRefusal::Samples.into());
+        }
+        self.verify_owner(owner_id).await?;
+        let now = self.clock.now();
+        let event = self.event("plugin.recording", json!({"samples": samples, "author": author}), now);
+        Ok(self.db.set_plugin_samples(owner_id, samples, &event).await?)
+    }
+
+    /// Decides on the row as it is and changes it, unless it has changed by then; what is decided on no particular revision is
+    /// decided again.
+    async fn change(
+        &self,
+        owner_id: &OwnerId,
+        name: &str,
+        expected: Option<i64>,
+        kind: &str,
+        trace: Value,
+        decide: impl AsyncFn(&PluginRecord) -> Result<PluginMove, Error>,
+    ) -> Result<PluginRecord, Error> {
+        for _ in 0..ATTEMPTS {
+            let record = self.find(owner_id, name).await?;
+            if expected.is_some_and(|expected| expected != record.revision) {
+                break;
+            }
+            let change = decide(&record).await?;
+            let mut trace = trace.clone();
+            trace["activeVersion"] = json!(change.active_version);
+            trace["before"] = json!(record.active_version);
+            let now = self.clock.now();
+            if self.db.move_plugin(owner_id, name, &change, &self.event(kind, trace, now), now).await? {
+                return self.find(owner_id, name).await;
+            }
+        }
+        Err(PluginRefusal::Stale.into())
+    }
+
+    async fn verify_owner(&self, owner_id: &OwnerId) -> Result<(), Error> {
+        if owner_id.as_str() != PLATFORM && self.db.find_tenant(owner_id).await?.is_none() {
+            return Err(Error::Refused(format!("there is no tenant `{owner_id}`; `bo-auth tenant list` shows those there are")));
+        }
+        Ok(())
+    }
+
+    fn event(&self, kind: &str, trace: Value, now: Timestamp) -> AuditRecord {
+        event(kind, Actor::Admin, trace, now, self.random)
+    }
+}
+
+/// A name as it may stand in a text.
+fn shown(name: &str) -> String {
+    PluginName::parse(name).map_or_else(|| "…".to_owned(), |name| name.to_string())
+}
+
+/// One version for every request.
+fn full(record: &PluginRecord, version: i64) -> PluginMove {
+    PluginMove {
+        revision: record.revision,
+        active_version: Some(version),
+        canary: None,
+        switched_off: None,
+        published: Some(version),
+        failed: None,
+    }
+}
+
+/// A line of the audit trail.
+pub(super) fn event(kind: &str, actor: Actor, trace: Value, at: Timestamp, random: &dyn Random) -> AuditRecord {
+    AuditRecord {
+        event_id: time_ordered_id(at, random),
+        kind: kind.to_owned(),
+        sys_id: None,
+        user_id: None,
+        session_id: None,
+        reason: None,
+        actor,
+        trace,
+        at,
+    }
+}

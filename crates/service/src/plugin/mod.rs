@@ -1,0 +1,58 @@
+//! Response plugins as the service runs them: which versions a node has in memory, what they did, what is recorded for trying
+//! drafts on; and what an administrator does with them. Nothing of it writes to the database while a request waits.
+
+pub mod desk;
+pub mod refusal;
+
+mod activity;
+pub(crate) mod catalogue;
+mod redaction;
+mod statistics;
+mod trial;
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_plugin::{Chain, Context, PLATFORM, Shaped};
+use serde_json::Value;
+
+pub use activity::PluginActivity;
+pub use desk::{PluginDesk, PluginOverview, StoredVersion, VersionState};
+pub use redaction::redact;
+pub use refusal::PluginRefusal;
+pub use statistics::{RunStatistics, VersionStatistics};
+pub use trial::{Subject, Trial, compiled, run_on};
+
+use crate::Service;
+
+/// The owner of the plugins that are offered to every tenant. No tenant can have this id.
+///
+/// # Panics
+/// Never: the text is an identifier.
+pub fn platform() -> OwnerId {
+    #[expect(clippy::expect_used, reason = "the text is a constant; a test looks at it")]
+    OwnerId::parse(PLATFORM).expect("an identifier")
+}
+
+impl Service {
+    /// Shapes an answer, and keeps what is to be known of it: failures, and the answer itself where it is recorded.
+    pub async fn shape(&self, chain: &Chain, envelope: Value, context: &Context) -> Shaped {
+        self.plugin_activity.record_sample(&envelope, context, &*self.random);
+        let shaped = self.plugins.shape(chain, envelope, context).await;
+        if let Some((plugin, failure)) = &shaped.failure {
+            self.plugin_activity.record_failure(plugin, failure, context, &*self.random);
+        }
+        shaped
+    }
+
+    /// What is to be done with plugins here.
+    pub fn plugin_desk(&self) -> PluginDesk<'_> {
+        PluginDesk { db: &self.db, plugins: &self.plugins, clock: &*self.clock, random: &*self.random }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_platforms_owner_is_an_identifier() {
+        assert_eq!(super::platform().as_str(), "bo-platform");
+    }
+}

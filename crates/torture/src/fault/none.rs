@@ -1,0 +1,74 @@
+//! No fault: how many calls a verification makes to the stores, and how soon a logout holds everywhere.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::Failure;
+use crate::cluster::{Cluster, NODES, USERS};
+use crate::form::Form;
+use crate::history::{Kind, Outcome};
+use crate::load::Weight;
+use crate::scenario::{Scenario, Trial};
+
+/// The scenario.
+pub(crate) const SCENARIO: Scenario = Scenario { name: "none", about: "no fault", guards: &[], run };
+
+fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure>> {
+    Box::pin(async move {
+        let mut notes = count_calls(cluster, form).await?;
+        // One call in four of a session is a refresh, and the replayers show as much again.
+        let weight = Weight { rest: Duration::ZERO, workers: 8, replayers: 8, verifies: form.pick(4, 60), users: USERS };
+        let load = cluster.load_of(weight);
+        load.until_signed_out(form.pick(150, 10_000)).await;
+        if form == Form::Long {
+            until_shown(&load.history, 1_000_000).await;
+        }
+        let mut trial = Trial::of(load, None).await?;
+        let slow = trial.history.operations().iter().filter(|operation| operation.outcome == Outcome::Failed).count();
+        if slow > 0 {
+            trial.found.push(format!("{slow} operations failed without a fault"));
+        }
+        for node in 0..NODES {
+            let below = |bound: &'static str| cluster.metric(node, bound);
+            let (count, without_lease) =
+                (below("bo_auth_revoke_to_deny_seconds_count").await?, below("bo_auth_verifications_without_lease_total").await?);
+            notes.push(format!("node {}: {count} announcements, {without_lease} checks without a lease", node + 1));
+        }
+        trial.notes = notes;
+        Ok(trial)
+    })
+}
+
+async fn until_shown(history: &crate::history::History, count: usize) {
+    let shown = || history.operations().iter().filter(|operation| matches!(operation.kind, Kind::Verify | Kind::Cookie)).count();
+    while shown() < count {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Counts what a node sends to its stores while one session is shown to it again and again, less what it sends at rest.
+async fn count_calls(cluster: &Cluster, form: Form) -> Result<Vec<String>, Failure> {
+    let mut client = cluster.client();
+    let session = client.login(0, 0).await.ok_or("no login without a fault")?;
+    let proof = session.current().ok_or("a session without a proof")?;
+    let count = form.pick(200, 2_000);
+    let calls = || (cluster.links[0].postgres.calls(), cluster.links[0].redis.calls());
+    client.verify(0, &session, &proof).await;
+    let (before, began) = (calls(), std::time::Instant::now());
+    for _ in 0..count {
+        if client.verify(0, &session, &proof).await != Outcome::Accepted {
+            return Err("a session is refused without a fault".into());
+        }
+    }
+    let (busy, time) = (calls(), began.elapsed());
+    tokio::time::sleep(time).await;
+    let rest = calls();
+    let each = |before: u64, busy: u64, rest: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let calls = (busy - before) as f64 - (rest - busy) as f64;
+        calls / f64::from(count)
+    };
+    let (postgres, redis) = (each(before.0, busy.0, rest.0), each(before.1, busy.1, rest.1));
+    Ok(vec![format!("store calls of one verification: Postgres {postgres:.2}, Redis {redis:.2} (rates, GUID, profile)")])
+}

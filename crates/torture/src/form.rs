@@ -1,0 +1,48 @@
+//! The two forms of every scenario: a short one for each change of the code, a long one for the record.
+
+use std::time::Duration;
+
+use crate::cluster::USERS;
+use crate::load::Weight;
+
+/// Short or long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Short,
+    Long,
+}
+
+impl Form {
+    /// One of two values.
+    pub(crate) fn pick<T>(self, short: T, long: T) -> T {
+        match self {
+            Self::Short => short,
+            Self::Long => long,
+        }
+    }
+
+    /// How long the load runs before a fault.
+    pub(crate) fn before(self) -> Duration {
+        self.pick(Duration::from_millis(600), Duration::from_secs(3))
+    }
+
+    /// How long a fault lasts.
+    pub(crate) fn during(self) -> Duration {
+        self.pick(Duration::from_millis(2_500), Duration::from_secs(15))
+    }
+
+    /// How long the load runs after the recovery.
+    pub(crate) fn after(self) -> Duration {
+        self.pick(Duration::from_millis(600), Duration::from_secs(5))
+    }
+
+    /// The load.
+    pub(crate) fn weight(self) -> Weight {
+        Weight { workers: self.pick(6, 12), replayers: self.pick(2, 4), verifies: 4, rest: Duration::from_millis(2), users: USERS }
+    }
+
+    /// How many of a history's sessions are replayed.
+    pub(crate) fn replayed(self) -> usize {
+        self.pick(200, 3_000)
+    }
+}

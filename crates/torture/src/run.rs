@@ -1,0 +1,85 @@
+//! One run: each scenario on a cluster as it should be, then once for each guard on one that lacks it.
+
+use std::time::Instant;
+
+use crate::check::Verdict;
+use crate::cluster::Cluster;
+use crate::fault;
+use crate::form::Form;
+use crate::replay::replay;
+use crate::report::{Report, Row, say};
+use crate::scenario::{Scenario, Trial};
+use crate::{Failure, Options};
+
+/// How often a scenario runs without a guard until its absence shows.
+const ATTEMPTS: usize = 6;
+
+/// Runs the scenarios; true where all hold, and every missing guard was noticed.
+pub(crate) async fn run(options: Options) -> Result<bool, Failure> {
+    let chosen = choose(&options)?;
+    let form = if options.short { Form::Short } else { Form::Long };
+    let mut cluster = Cluster::prepare(&options.binary, &options.directory).await?;
+    cluster.previous.clone_from(&options.previous);
+    let mut report = Report::new(form);
+    for scenario in chosen {
+        say(&format!("{}: {}", scenario.name, scenario.about));
+        let row = torture(&mut cluster, scenario, form).await.map_err(|failure| format!("{}: {failure}", scenario.name))?;
+        report.add(row);
+    }
+    report.finish(options.record.as_deref(), &options.version_text)
+}
+
+fn choose(options: &Options) -> Result<Vec<&'static Scenario>, Failure> {
+    let names = || fault::ALL.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = options.scenarios.iter().find(|name| fault::ALL.iter().all(|scenario| scenario.name != **name)) {
+        return Err(format!("there is no scenario {unknown}; there are {}", names()).into());
+    }
+    let chosen = |scenario: &&Scenario| options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name);
+    Ok(fault::ALL.iter().filter(chosen).collect())
+}
+
+async fn torture(cluster: &mut Cluster, scenario: &'static Scenario, form: Form) -> Result<Row, Failure> {
+    let began = Instant::now();
+    cluster.restart(&[]).await?;
+    let trial = (scenario.run)(cluster, form).await?;
+    let mut verdict = judge(cluster, &trial, form, true).await?;
+    verdict.logout_times.sort_unstable();
+    let mut row = Row::new(scenario, verdict, trial);
+    for guard in scenario.guards {
+        let mut noticed = 0;
+        for _ in 0..ATTEMPTS {
+            cluster.variables.insert("BO_AUTH_WITHOUT".to_owned(), (*guard).to_owned());
+            cluster.restart(&[]).await?;
+            let trial = (scenario.run)(cluster, form).await;
+            cluster.variables.remove("BO_AUTH_WITHOUT");
+            noticed = judge(cluster, &trial?, form, false).await?.violations();
+            if noticed > 0 {
+                break;
+            }
+        }
+        row.mutants.push((*guard, noticed));
+    }
+    row.time = began.elapsed();
+    row.tell();
+    Ok(row)
+}
+
+/// Replays the old proofs, as they are and where `restarts` says so after a restart of every node, and judges it all.
+async fn judge(cluster: &mut Cluster, trial: &Trial, form: Form, restarts: bool) -> Result<Verdict, Failure> {
+    let sessions = trial.history.sessions();
+    // The newest are those of the fault and of what came after it.
+    let sessions = &sessions[sessions.len().saturating_sub(form.replayed())..];
+    let client = cluster.client_of(std::sync::Arc::clone(&trial.history));
+    let mut lost = replay(&client, sessions).await;
+    if restarts {
+        cluster.restart(&[]).await?;
+        lost.extend(replay(&client, sessions).await);
+    }
+    let mut verdict = Verdict::of(&trial.history);
+    lost.sort_unstable();
+    lost.dedup();
+    verdict.lose(&lost);
+    verdict.found += trial.found.len();
+    verdict.told.extend(trial.found.iter().take(5).cloned());
+    Ok(verdict)
+}

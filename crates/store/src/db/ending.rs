@@ -206,6 +206,13 @@ pub(super) trait UserSessions {
 
 both_connections!(UserSessions {
     async fn end_sessions_of(&mut self, ending: &UserEnding, attempt: u32) -> Result<Revoked, Error> {
+        // The user's row comes first, as in a login: whoever ends a user's sessions waits here for whoever else does, and not
+        // for one session of many while it holds others.
+        sqlx::query("UPDATE bo_user SET not_before = not_before WHERE owner_id = $1 AND user_id = $2")
+            .bind(ending.owner_id.as_str())
+            .bind(ending.user_id.as_str())
+            .execute(&mut *self)
+            .await?;
         if let Some(session_id) = ending.while_live {
             // Writing the row holds it as it is until this transaction is over.
             let live = sqlx::query(

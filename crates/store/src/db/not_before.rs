@@ -63,12 +63,14 @@ impl Db {
 
     /// The marks and revisions of tenants that were made at `since` or later. Works for all tenants.
     pub async fn list_tenant_marks(&self, since: Timestamp) -> Result<Vec<NotBefore>, Error> {
-        let rows: Vec<MarkRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, 'tenant' AS scope, NULL AS subject, not_before, not_before_reason AS reason, revision FROM bo_project \
+        let rows: Vec<MarkRow> = on!(self, read, |connection| {
+            sqlx::query_as(
+            "SELECT owner_id, 'tenant' AS scope, CAST(NULL AS TEXT) AS subject, not_before, not_before_reason AS reason, revision FROM bo_project \
              WHERE revised_at > 0 AND revised_at >= $1",
         )
         .bind(since.0)
-        .fetch_all(connection))?;
+        .fetch_all(connection)
+        })?;
         rows.into_iter().map(MarkRow::into_mark).collect()
     }
 
@@ -76,7 +78,7 @@ impl Db {
     pub async fn list_system_marks(&self, since: Timestamp) -> Result<Vec<NotBefore>, Error> {
         let rows: Vec<MarkRow> = on!(self, read, |connection| {
             sqlx::query_as(
-            "SELECT owner_id, 'system' AS scope, sys_id AS subject, not_before, not_before_reason AS reason, 0 AS revision FROM bo_system \
+            "SELECT owner_id, 'system' AS scope, sys_id AS subject, not_before, not_before_reason AS reason, CAST(0 AS BIGINT) AS revision FROM bo_system \
              WHERE not_before > 0 AND not_before >= $1",
         )
         .bind(since.0)
@@ -91,15 +93,17 @@ impl Db {
             Some(NotBefore { owner_id, scope: Scope::User(user_id), not_before, .. }) => (*not_before, owner_id.as_str(), user_id.as_str()),
             _ => (since, "", ""),
         };
-        let rows: Vec<MarkRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, 'user' AS scope, user_id AS subject, not_before, not_before_reason AS reason, 0 AS revision FROM bo_user \
+        let rows: Vec<MarkRow> = on!(self, read, |connection| {
+            sqlx::query_as(
+            "SELECT owner_id, 'user' AS scope, user_id AS subject, not_before, not_before_reason AS reason, CAST(0 AS BIGINT) AS revision FROM bo_user \
              WHERE not_before > 0 AND (not_before, owner_id, user_id) > ($1, $2, $3) ORDER BY not_before, owner_id, user_id LIMIT $4",
         )
         .bind(not_before.0)
         .bind(owner_id)
         .bind(user_id)
         .bind(limit)
-        .fetch_all(connection))?;
+        .fetch_all(connection)
+        })?;
         rows.into_iter().map(MarkRow::into_mark).collect()
     }
 }

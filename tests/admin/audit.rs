@@ -40,8 +40,8 @@ async fn every_change_is_in_the_trail(app: TestApp) {
     let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
     let expected = [
         "areas.imported",
-        "key.removed",
         "key.rotated",
+        "key.withdrawn",
         "system.added",
         "system.changed",
         "system.disabled",

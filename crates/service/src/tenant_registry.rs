@@ -30,7 +30,6 @@ pub(crate) struct TenantRegistry {
     prepared: moka::future::Cache<OwnerId, Option<Arc<Tenant>>>,
     origins: RwLock<Arc<HashSet<String>>>,
     master_key: Arc<MasterKey>,
-    lifetime: Duration,
 }
 
 impl TenantRegistry {
@@ -38,12 +37,7 @@ impl TenantRegistry {
     /// this node, or announced to it, take effect at once.
     pub(crate) fn new(master_key: Arc<MasterKey>, lifetime: Duration) -> Self {
         let prepared = moka::future::Cache::builder().max_capacity(10_000).time_to_live(lifetime).build();
-        Self { prepared, origins: RwLock::default(), master_key, lifetime }
-    }
-
-    /// How long a prepared tenant is used.
-    pub(crate) const fn lifetime(&self) -> Duration {
-        self.lifetime
+        Self { prepared, origins: RwLock::default(), master_key }
     }
 
     /// What opens and seals stored secrets.
@@ -51,13 +45,41 @@ impl TenantRegistry {
         Arc::clone(&self.master_key)
     }
 
-    /// The tenant, or `None` where there is none.
-    pub(crate) async fn find(&self, owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<Arc<Tenant>>, Error> {
+    /// The tenant as its rows are at `revision` or later, or `None` where there is none.
+    pub(crate) async fn find(
+        &self,
+        owner_id: &OwnerId,
+        revision: i64,
+        db: &Db,
+        cache: &Cache,
+        clock: &dyn Clock,
+    ) -> Result<Option<Arc<Tenant>>, Error> {
+        let is_recent = |prepared: &Option<Arc<Tenant>>| prepared.as_ref().map_or(0, |tenant| tenant.revision) >= revision;
         if let Some(prepared) = self.prepared.get(owner_id).await {
+            if is_recent(&prepared) {
+                return Ok(prepared);
+            }
+            self.prepared.invalidate(owner_id).await;
+        }
+        let prepared = self.prepare(owner_id, revision, db, cache, clock).await?;
+        if is_recent(&prepared) {
             return Ok(prepared);
         }
+        // Another request had begun to read the rows before they changed.
+        self.prepared.invalidate(owner_id).await;
+        self.prepare(owner_id, revision, db, cache, clock).await
+    }
+
+    async fn prepare(
+        &self,
+        owner_id: &OwnerId,
+        revision: i64,
+        db: &Db,
+        cache: &Cache,
+        clock: &dyn Clock,
+    ) -> Result<Option<Arc<Tenant>>, Error> {
         let load = async {
-            let record = load_record(owner_id, db, cache, clock).await?;
+            let record = load_record(owner_id, revision, db, cache, clock).await?;
             record.map(|record| Tenant::assemble(record, &self.master_key).map(Arc::new)).transpose()
         };
         // Many requests for one tenant that is not here yet load it once.
@@ -93,14 +115,19 @@ impl TenantRegistry {
     }
 }
 
-async fn load_record(owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
+async fn load_record(owner_id: &OwnerId, revision: i64, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
     // The administrators' keys stand in no shared cache: whoever can write there must not become one.
     if owner_id.is_reserved() {
         return Ok(db.find_tenant(owner_id).await?);
     }
     // A cache that does not answer is a miss: the database is the truth.
     let refill = match cache.lookup::<CachedTenant>(owner_id, owner_id.as_str()).await {
-        Ok(Lookup::Hit(hit)) => return Ok(Some(Arc::unwrap_or_clone(hit.value))),
+        Ok(Lookup::Hit(hit)) if hit.value.revision >= revision => return Ok(Some(Arc::unwrap_or_clone(hit.value))),
+        // Whoever changed the rows could not take them out of the cache.
+        Ok(Lookup::Hit(_)) => {
+            cache.remove::<CachedTenant>(owner_id, owner_id.as_str()).await.ok();
+            cache.begin_refill::<CachedTenant>(owner_id, owner_id.as_str()).await.ok()
+        }
         Ok(Lookup::Miss(refill)) => Some(refill),
         Err(_) => None,
     };

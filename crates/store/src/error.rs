@@ -19,6 +19,10 @@ pub enum Error {
     /// The row is not any more as the caller has read it. Nothing was written.
     #[error("the {0} has changed in the meantime")]
     Changed(&'static str),
+    /// A session was to be opened that began before its user, system or tenant was signed out, by the clock of whoever did
+    /// that: it must begin at this instant or later.
+    #[error("the session would have begun too early")]
+    BeganTooEarly(bo_auth_core::time::Timestamp),
     /// A statement failed for a reason that is a defect, not an outage.
     #[error("a database statement failed")]
     Statement(#[source] sqlx::Error),
@@ -37,6 +41,11 @@ impl Error {
     /// Whether the store may answer later: the caller says "unavailable", not "internal".
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::DatabaseUnavailable(_) | Self::CacheUnavailable(_))
+    }
+
+    /// Whether a connection must not be used again after this.
+    pub(crate) fn breaks_connection(&self) -> bool {
+        matches!(self, Self::DatabaseUnavailable(_)) && !self.is_conflict()
     }
 
     /// Whether a transaction was undone because of another one and can be run again: a deadlock, a serialisation

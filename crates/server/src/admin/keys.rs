@@ -176,7 +176,7 @@ impl Keys {
     async fn remove(&self, request: &Request, owner_id: &str, key_id: &str) -> Result<Success<()>, Problem> {
         let caller = self.0.caller(request, owner_id).await?;
         let key_id = KeyId::parse(key_id).map_err(|_| Problem::of(NOT_FOUND))?;
-        caller.operator.remove_key(&caller.owner_id, &key_id).await?;
+        caller.operator.withdraw_key(&caller.owner_id, &key_id).await?;
         Ok(Success::of(()))
     }
 }

@@ -15,7 +15,7 @@ use super::body::{IDENTIFIER, invalid};
 use super::page::{PageRequest, page};
 use super::problem::{NOT_FOUND, Problem};
 use super::reply::{NoContent, Reply, Success};
-use super::users::{EndedView, find_user};
+use super::users::find_user;
 use crate::api::body::JsonBody;
 
 /// The routes of users' sessions.
@@ -66,6 +66,16 @@ pub(super) struct EndBody {
     all: Option<bool>,
     /// `KICKED` (where absent), `LOGGED_OUT`, `PASSWORD_CHANGED` or `EXPIRED`: what their owners are told.
     reason: Option<String>,
+}
+
+/// What has ended. None of it is accepted any more, on any node.
+#[derive(Object)]
+#[oai(rename = "EndedTogether", rename_all = "camelCase")]
+pub(super) struct EndedTogetherView {
+    /// How many sessions of the user have ended; null for a system or tenant, whose sessions' rows follow.
+    ended_sessions: Option<u64>,
+    /// For a system or tenant: every session that began earlier is refused (Unix ms).
+    not_before: Option<i64>,
 }
 
 impl SessionView {
@@ -136,7 +146,7 @@ impl UserSessions {
         request: &Request,
         #[oai(name = "ownerId")] owner_id: Path<String>,
         body: JsonBody<EndBody>,
-    ) -> Reply<EndedView> {
+    ) -> Reply<EndedTogetherView> {
         self.end_those(request, &owner_id, body).await.into()
     }
 }
@@ -184,28 +194,33 @@ impl UserSessions {
         Ok(Success::of(()))
     }
 
-    async fn end_those(&self, request: &Request, owner_id: &str, body: JsonBody<EndBody>) -> Result<Success<EndedView>, Problem> {
+    async fn end_those(&self, request: &Request, owner_id: &str, body: JsonBody<EndBody>) -> Result<Success<EndedTogetherView>, Problem> {
         let caller = self.0.caller(request, owner_id).await?;
         let mut members = self.0.read(request, body).await?;
         let (user_id, sys_id) = (members.text("userId"), members.system("sysId"));
         let (all, reason) = (members.boolean("all"), members.parsed("reason", REASON, parse_reason));
         members.finish()?;
         let reason = reason.unwrap_or(EndReason::Kicked);
-        let ended = match (user_id, sys_id, all) {
+        let (ended_sessions, not_before) = match (user_id, sys_id, all) {
             (Some(user_id), None, None) => {
                 let user = find_user(&caller, &user_id).await?;
-                caller.operator.end_sessions_of(&caller.owner_id, user.user_id, reason).await?.1.len()
+                let (_, ended) = caller.operator.end_sessions_of(&caller.owner_id, user.user_id, reason).await?;
+                (Some(ended.len() as u64), None)
             }
             (None, Some(sys_id), None) => {
                 let tenant = caller.operator.get_tenant(&caller.owner_id).await?;
                 if !tenant.systems.iter().any(|system| system.sys_id == sys_id) {
                     return Err(Problem::of(NOT_FOUND));
                 }
-                caller.operator.end_all_sessions(&caller.owner_id, Some(sys_id), reason).await?
+                let (_, not_before) = caller.operator.end_all_sessions(&caller.owner_id, Some(&sys_id), reason).await?;
+                (None, Some(not_before.0))
             }
-            (None, None, Some(true)) => caller.operator.end_all_sessions(&caller.owner_id, None, reason).await?,
+            (None, None, Some(true)) => {
+                let (_, not_before) = caller.operator.end_all_sessions(&caller.owner_id, None, reason).await?;
+                (None, Some(not_before.0))
+            }
             _ => return Err(invalid("", "it names exactly one of userId, sysId and all: true")),
         };
-        Ok(Success::of(EndedView { ended_sessions: ended as u64 }))
+        Ok(Success::of(EndedTogetherView { ended_sessions, not_before }))
     }
 }

@@ -71,7 +71,7 @@ impl Service {
     }
 
     async fn admin_tenant(&self) -> Result<Option<Arc<Tenant>>, Error> {
-        self.tenants.find(&OwnerId::admin(), &self.db, &self.cache, &*self.clock).await
+        self.tenant(&OwnerId::admin()).await
     }
 
     /// Draws the captcha that a sign-in needs after repeated failures, as PNG.
@@ -94,8 +94,7 @@ impl Call<'_> {
             return Err(Error::UserDisabled);
         }
         if let AdminReach::Tenant(own) = &record.reach {
-            let (service, now) = (self.service, &*self.service.clock);
-            let found = service.tenants.find(own, &service.db, &service.cache, now).await?;
+            let found = self.service.tenant(own).await?;
             if found.is_none_or(|tenant| tenant.disabled) {
                 return Err(Error::TenantDisabled);
             }

@@ -43,11 +43,11 @@ impl Operator {
         let mut event = self.event("admin.added", Some(json!({"account": admin.user.account, "role": admin.reach.role()})));
         event.user_id = Some(admin.user.user_id.clone());
         let owner_id = OwnerId::admin();
-        self.administer(&owner_id, &Administration::AddAdmin(&admin, &hash), None, &event).await.map_err(|error| match error {
+        let added = Administration::AddAdmin(&admin, &hash);
+        let change = self.administer(&owner_id, &added, None, &event, None).await.map_err(|error| match error {
             Error::Conflict(_) => Error::Conflict("there is an administrator of this account already".to_owned()),
             other => other,
         })?;
-        let change = self.tenant_changed(&owner_id).await?;
         Ok((admin, change))
     }
 
@@ -105,10 +105,10 @@ impl Operator {
         };
         let (record, _) = self.prepare_tenant(&new, None)?;
         let event = self.event("tenant.added", None);
-        match self.administer(&owner_id, &Administration::AddTenant(&record), None, &event).await {
-            // Another command has made it at the same time.
-            Err(Error::Conflict(_)) => Ok(()),
-            other => other,
+        match self.administer(&owner_id, &Administration::AddTenant(&record), None, &event, None).await {
+            // Another command may have made it at the same time.
+            Ok(_) | Err(Error::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -113,7 +113,7 @@ impl Operator {
             // Its line of the audit trail stands with the last of it.
             let last = written + portion.len() == areas.len();
             let import = Administration::ImportAreas(portion);
-            self.db.administer(owner_id, &import, None, event.at, last.then_some(&event)).await.map_err(refusal)?;
+            self.db.administer(owner_id, &import, None, event.at, last.then_some(&event), None).await.map_err(refusal)?;
             written += portion.len();
             progress(written);
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::sealing::key_context;
+use bo_auth_core::session::EndReason;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, StampUse};
+use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, Scope, StampUse};
 use serde_json::json;
 
 use super::{Change, Operator};
@@ -69,7 +70,9 @@ impl Operator {
         Ok((tenant.keys, self.db.list_stamp_uses(owner_id).await?))
     }
 
-    /// Puts a new key in front of the current one, which goes on being accepted for `overlap`.
+    /// Puts a new key in front of the current one, which goes on being accepted for `overlap`. Without an overlap nothing
+    /// made with the earlier keys is accepted on any node when this returns, and where they were those of refresh tokens,
+    /// all sessions of the tenant end with the reason `KEY_WITHDRAWN`: nothing could prove them any more.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the tenant is unknown, [`Error::Refused`] where the key is not usable.
@@ -95,25 +98,34 @@ impl Operator {
         let earlier_retire_at = self.now().plus(overlap);
         let details = json!({"purpose": key.purpose.as_str(), "keyId": key.key_id, "earlierRetireAt": earlier_retire_at});
         let event = self.event("key.rotated", Some(details));
-        self.administer(owner_id, &Administration::RotateKey(&key, earlier_retire_at), None, &event).await?;
-        let change = self.tenant_changed(owner_id).await?;
+        let unproven = overlap.is_zero() && key.purpose == KeyPurpose::Refresh;
+        let ends = unproven.then_some((Scope::Tenant, EndReason::KeyWithdrawn));
+        let change = self.administer(owner_id, &Administration::RotateKey(&key, earlier_retire_at), None, &event, ends).await?;
         Ok(RotatedKey { key, secret, earlier_retire_at, change })
     }
 
-    /// Withdraws a key that has been replaced: nothing that was made with it is accepted any more.
+    /// Withdraws a key that has a successor and is still accepted: nothing made with it is accepted on any node when this
+    /// returns. Answers false where it had been withdrawn before.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where the tenant has no such key, [`Error::Conflict`] where it is the current one.
-    pub async fn remove_key(&self, owner_id: &OwnerId, key_id: &KeyId) -> Result<Change, Error> {
+    /// [`Error::NotFound`] where the tenant or key is unknown, [`Error::Conflict`] where the key is the current one.
+    pub async fn withdraw_key(&self, owner_id: &OwnerId, key_id: &KeyId) -> Result<(Change, bool), Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let found = tenant.keys.iter().find(|key| key.key_id == *key_id);
-        let key = found.ok_or_else(|| Error::NotFound(format!("tenant `{owner_id}` has no key `{key_id}`")))?;
+        let key =
+            found.ok_or_else(|| Error::NotFound(format!("tenant `{owner_id}` has no key `{key_id}`; `bo-auth key list` shows them")))?;
         if key.retires_at.is_none() {
-            return Err(Error::Conflict("it is the current key of its purpose; rotate the key first".to_owned()));
+            return Err(Error::Conflict(format!(
+                "key `{key_id}` is the current one; `bo-auth key rotate {} --overlap 0` puts another in its place and withdraws it",
+                key.purpose.as_str()
+            )));
         }
-        let event = self.event("key.removed", Some(json!({"purpose": key.purpose.as_str(), "keyId": key.key_id})));
-        self.administer(owner_id, &Administration::RemoveKey(key_id), None, &event).await?;
-        self.tenant_changed(owner_id).await
+        let event = self.event("key.withdrawn", Some(json!({"purpose": key.purpose.as_str(), "keyId": key.key_id})));
+        match self.administer(owner_id, &Administration::WithdrawKey(key_id), None, &event, None).await {
+            Ok(change) => Ok((change, true)),
+            Err(Error::NotFound(_)) => Ok((Change { owner_id: owner_id.clone(), user_id: None }, false)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The secret of the newest key of a purpose, for making stamps on the command line.

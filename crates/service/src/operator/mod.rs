@@ -16,10 +16,10 @@ use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::password::PasswordHasher;
 use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
-use bo_auth_core::session::time_ordered_id;
+use bo_auth_core::session::{EndReason, time_ordered_id};
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::Plugins;
-use bo_auth_store::record::{Administration, AdministrationEvent, EndedSession, RequestTrace, TenantRecord};
+use bo_auth_store::record::{Actor, Administration, AdministrationEvent, Marking, RequestTrace, Revoked, Scope, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
@@ -110,43 +110,46 @@ impl Operator {
         AdministrationEvent { kind, sys_id: None, user_id: None, event_id, at, trace: self.trace(details) }
     }
 
-    /// Carries a change out, with its line of the audit trail.
+    /// What ends all sessions of a scope, in the author's name.
+    pub(crate) fn marking(&self, owner_id: &OwnerId, scope: Scope, reason: EndReason, trace: RequestTrace) -> Marking {
+        Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at: self.now(), trace }
+    }
+
+    /// Carries a change out, with its line of the audit trail and, where a scope is given, the end of all its sessions;
+    /// in effect on every node when this returns.
     pub(crate) async fn administer(
         &self,
         owner_id: &OwnerId,
         change: &Administration<'_>,
         unchanged_since: Option<Timestamp>,
         event: &AdministrationEvent,
-    ) -> Result<(), Error> {
-        self.db.administer(owner_id, change, unchanged_since, event.at, Some(event)).await.map_err(refusal)
+        ends: Option<(Scope, EndReason)>,
+    ) -> Result<Change, Error> {
+        let marking = ends.map(|(scope, reason)| self.marking(owner_id, scope, reason, event.trace.clone()));
+        let revoked = self.db.administer(owner_id, change, unchanged_since, event.at, Some(event), marking.as_ref()).await;
+        let change = Change { owner_id: owner_id.clone(), user_id: None };
+        self.publish(&change, &revoked.map_err(refusal)?).await?;
+        Ok(change)
     }
 
-    /// Makes ended sessions refused everywhere, and takes what is theirs out of the shared cache.
-    pub(crate) async fn publish_ended(&self, ended: &[EndedSession]) -> Result<(), Error> {
+    /// Tells the other nodes, and takes what has changed out of the shared cache. A single server that keeps it in memory
+    /// hears of it by the control socket.
+    pub(crate) async fn publish(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
         if let Some(service) = &self.running {
-            return service.announce_ended(ended).await;
+            return service.take_effect(change, revoked).await;
         }
         if let Some(revocations) = &self.revocations {
-            revocations.announce(ended).await?;
-        }
-        if let Some(cache) = &self.cache {
-            cache.sessions_ended(ended).await?;
-        }
-        Ok(())
-    }
-
-    /// The same, and takes the rows that have changed out of the shared cache. A single server that keeps it in memory
-    /// hears of it by the control socket.
-    pub(crate) async fn publish(&self, change: &Change, ended: &[EndedSession]) -> Result<(), Error> {
-        self.publish_ended(ended).await?;
-        if let Some(service) = &self.running {
-            return service.take_effect(change).await;
+            revocations.announce_all(&revoked.sessions, &revoked.marks).await?;
+            for mark in revoked.finished_marks() {
+                self.db.remove_mark(mark).await?;
+            }
         }
         if let Some(cache) = &self.cache {
             cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
             if let Some(user_id) = &change.user_id {
                 cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
             }
+            cache.sessions_ended(&revoked.sessions).await?;
         }
         Ok(())
     }
@@ -182,26 +185,16 @@ impl Service {
         }
     }
 
-    /// Makes ended sessions refused on every node, before this returns.
-    async fn announce_ended(&self, ended: &[EndedSession]) -> Result<(), Error> {
-        self.announcer.announce(ended).await?;
-        self.hide_from_old_servers(ended).await;
-        Ok(())
-    }
-
-    /// Lets a change of rows take effect here and on every other node, before this returns.
-    async fn take_effect(&self, change: &Change) -> Result<(), Error> {
+    /// Lets a change take effect here and on every other node, before this returns.
+    async fn take_effect(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+        self.announcer.announce_revoked(revoked).await?;
+        self.hide_from_old_servers(&revoked.sessions).await;
         if let Some(user_id) = &change.user_id {
             self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
             return Ok(());
         }
         self.tenants.forget(&change.owner_id, &self.cache).await;
-        self.tenants.reload_origins(&self.db).await?;
-        if !self.revocations.is_alone() {
-            // The other nodes look at the rows again when what they have prepared is so old.
-            tokio::time::sleep(self.tenants.lifetime()).await;
-        }
-        Ok(())
+        self.tenants.reload_origins(&self.db).await
     }
 
     /// Sees what another process has changed: its ended sessions, and the rows it names.

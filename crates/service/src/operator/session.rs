@@ -1,16 +1,12 @@
 //! Sessions as an operator sees them: listed, and ended.
 
-use std::time::Duration;
-
 use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
-use bo_auth_core::session::{EndReason, SessionId, first_id_at, time_ordered_id};
-use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, SessionFilter, SessionRecord};
+use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, Revoked, Scope, SessionRecord};
 
 use super::{Change, Operator};
 use crate::Error;
-
-/// How many sessions end in one transaction.
-const SESSIONS_AT_A_TIME: i64 = 500;
 
 impl Operator {
     /// Up to `limit` sessions, the newest first, before `before`; of one account where it is given.
@@ -46,7 +42,7 @@ impl Operator {
             Some(EndOutcome::AlreadyEnded(ended)) => (ended, false),
             Some(EndOutcome::Unknown) | None => return Err(Error::NotFound(format!("tenant `{owner_id}` has no session `{session_id}`"))),
         };
-        let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), vec![ended]).await?;
+        let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), Revoked::of_sessions(vec![ended])).await?;
         Ok((change, by_this_call))
     }
 
@@ -78,33 +74,30 @@ impl Operator {
         self.user_changed(owner_id, user_id, ended).await
     }
 
-    /// Ends every session of a system, or of the whole tenant, that was open when this began; answers how many. Each
-    /// portion is durable and refused everywhere before the next one.
+    /// Ends all sessions of a system, or of the whole tenant: they are refused everywhere when this returns, and their
+    /// events follow. Answers from when on sessions must have begun.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]; those that were ended until then stay so, and calling again ends the others.
-    pub async fn end_all_sessions(&self, owner_id: &OwnerId, sys_id: Option<SystemId>, reason: EndReason) -> Result<usize, Error> {
+    /// [`Error::NotFound`] where the tenant or system is unknown.
+    pub async fn end_all_sessions(
+        &self,
+        owner_id: &OwnerId,
+        sys_id: Option<&SystemId>,
+        reason: EndReason,
+    ) -> Result<(Change, Timestamp), Error> {
         self.get_tenant(owner_id).await?;
-        let at = self.now();
-        let filter = SessionFilter { user_id: None, sys_id, live_at: Some(at) };
-        let mut before = Some(SessionId::from_number(first_id_at(at.plus(Duration::from_millis(1)))));
-        let mut total = 0;
-        loop {
-            let sessions = self.db.find_sessions(owner_id, &filter, before, SESSIONS_AT_A_TIME).await?;
-            let Some(last) = sessions.last() else { return Ok(total) };
-            before = Some(last.session_id);
-            let endings: Vec<Ending> = sessions.iter().map(|session| self.ending(owner_id, session.session_id, reason)).collect();
-            let outcomes = self.db.end_sessions(&endings).await?;
-            let ended: Vec<EndedSession> = outcomes
-                .into_iter()
-                .filter_map(|outcome| match outcome {
-                    EndOutcome::Ended(ended) | EndOutcome::AlreadyEnded(ended) => Some(ended),
-                    EndOutcome::Unknown => None,
-                })
-                .collect();
-            total += ended.len();
-            self.publish_ended(&ended).await?;
-        }
+        let scope = sys_id.map_or(Scope::Tenant, |sys_id| Scope::System(sys_id.clone()));
+        let marking = self.marking(owner_id, scope, reason, self.trace(None));
+        let revoked = self.db.end_all(&marking).await.map_err(|error| match (error, sys_id) {
+            (bo_auth_store::Error::Missing("system"), Some(sys_id)) => {
+                Error::NotFound(format!("tenant `{owner_id}` has no system `{sys_id}`"))
+            }
+            (other, _) => other.into(),
+        })?;
+        let not_before = revoked.marks.first().map_or(marking.at, |mark| mark.not_before);
+        let change = Change { owner_id: owner_id.clone(), user_id: None };
+        self.publish(&change, &revoked).await?;
+        Ok((change, not_before))
     }
 
     fn ending(&self, owner_id: &OwnerId, session_id: SessionId, reason: EndReason) -> Ending {

@@ -1,9 +1,10 @@
 //! Systems of a tenant: added, listed, changed.
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Administration, SystemRecord, TenantRecord};
+use bo_auth_store::record::{Administration, Scope, SystemRecord, TenantRecord};
 use serde_json::{Map, Value, json};
 
 use super::tenant::{TenantChange, lay_over, without_nulls};
@@ -41,14 +42,13 @@ impl Operator {
         validate(&tenant, &record)?;
         let mut event = self.event("system.added", Some(json!({"name": record.name, "settings": record.settings})));
         event.sys_id = Some(record.sys_id.clone());
-        self.administer(owner_id, &Administration::AddSystem(&record), None, &event).await.map_err(|error| match error {
+        self.administer(owner_id, &Administration::AddSystem(&record), None, &event, None).await.map_err(|error| match error {
             Error::Conflict(_) => Error::Conflict(format!("system `{}` exists already", record.sys_id)),
             other => other,
-        })?;
-        self.tenant_changed(owner_id).await
+        })
     }
 
-    /// Changes a system.
+    /// Changes a system. Disabling it ends all of its sessions.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is none, [`Error::Refused`] where the settings are not valid.
@@ -88,8 +88,8 @@ impl Operator {
         validate(tenant, &record)?;
         let mut event = self.event(kind, Some(without_nulls(details)));
         event.sys_id = Some(record.sys_id.clone());
-        self.administer(&tenant.owner_id, &Administration::ChangeSystem(&record), unchanged_since, &event).await?;
-        self.tenant_changed(&tenant.owner_id).await
+        let ends = (kind == "system.disabled").then(|| (Scope::System(record.sys_id.clone()), EndReason::SystemDisabled));
+        self.administer(&tenant.owner_id, &Administration::ChangeSystem(&record), unchanged_since, &event, ends).await
     }
 }
 

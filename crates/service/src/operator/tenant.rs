@@ -2,10 +2,11 @@
 
 use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
 use bo_auth_core::random::alphanumeric;
+use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::signing_key::{Algorithm, SigningKey};
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
+use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, Scope, SystemRecord, TenantRecord};
 use serde_json::{Map, Value, json};
 
 use super::{Change, Operator};
@@ -75,12 +76,10 @@ impl Operator {
         }
         let (record, des_key) = self.prepare_tenant(new, des_key)?;
         let event = self.event("tenant.added", Some(json!({"name": record.name, "systems": [new.system.0]})));
-        self.administer(&record.owner_id, &Administration::AddTenant(&record), None, &event).await.map_err(|error| match error {
+        self.administer(&record.owner_id, &Administration::AddTenant(&record), None, &event, None).await.map_err(|error| match error {
             Error::Conflict(_) => Error::Conflict(format!("tenant `{}` exists already", record.owner_id)),
             other => other,
         })?;
-        // Nodes remember which ids have no tenant.
-        self.tenant_changed(&record.owner_id).await?;
         Ok(des_key)
     }
 
@@ -110,6 +109,7 @@ impl Operator {
             default_sys_id: sys_id.clone(),
             settings: new.settings.clone(),
             disabled: false,
+            revision: 0,
             updated_at,
             systems: vec![SystemRecord { sys_id, name: system_name, settings, disabled: false, updated_at }],
             keys,
@@ -129,7 +129,7 @@ impl Operator {
         Ok(tenants)
     }
 
-    /// Disables or enables a tenant.
+    /// Disables a tenant, which ends all of its sessions, or enables it.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is none.
@@ -172,14 +172,8 @@ impl Operator {
             SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)?;
         }
         let event = self.event(kind, Some(without_nulls(details)));
-        self.administer(&tenant.owner_id, &Administration::ChangeTenant(&tenant), unchanged_since, &event).await?;
-        self.tenant_changed(&tenant.owner_id).await
-    }
-
-    pub(crate) async fn tenant_changed(&self, owner_id: &OwnerId) -> Result<Change, Error> {
-        let change = Change { owner_id: owner_id.clone(), user_id: None };
-        self.publish(&change, &[]).await?;
-        Ok(change)
+        let ends = (kind == "tenant.disabled").then_some((Scope::Tenant, EndReason::TenantDisabled));
+        self.administer(&tenant.owner_id, &Administration::ChangeTenant(&tenant), unchanged_since, &event, ends).await
     }
 
     pub(crate) fn seal(&self, owner_id: &OwnerId, purpose: KeyPurpose, algorithm: &str, secret: &[u8]) -> Result<KeyRecord, Error> {

@@ -4,7 +4,7 @@ use bo_auth_core::identifier::{AreaCode, OwnerId, UserId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Actor, Administration, EndedSession, UserEnding, UserRecord};
+use bo_auth_store::record::{Actor, Administration, EndedSession, Revoked, UserEnding, UserRecord};
 use serde_json::json;
 
 use super::{Change, Operator, refusal};
@@ -57,7 +57,7 @@ impl Operator {
         let hash = self.hash(password).await?;
         let mut event = self.event("user.added", Some(json!({"account": user.account})));
         event.user_id = Some(user.user_id.clone());
-        self.administer(owner_id, &Administration::AddUser(&user, &hash), None, &event).await?;
+        self.administer(owner_id, &Administration::AddUser(&user, &hash), None, &event, None).await?;
         Ok(user)
     }
 
@@ -187,11 +187,11 @@ impl Operator {
         &self,
         owner_id: &OwnerId,
         user_id: UserId,
-        ended: Vec<EndedSession>,
+        revoked: Revoked,
     ) -> Result<(Change, Vec<EndedSession>), Error> {
         let change = Change { owner_id: owner_id.clone(), user_id: Some(user_id) };
-        self.publish(&change, &ended).await?;
-        Ok((change, ended))
+        self.publish(&change, &revoked).await?;
+        Ok((change, revoked.sessions))
     }
 
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Error> {

@@ -7,12 +7,14 @@ use sqlx::types::Json;
 
 use super::area::AreaRows;
 use super::event::{Event, EventLog};
+use super::not_before::Marks;
 use super::{Db, both_connections, transaction};
 use crate::Error;
-use crate::record::{AdminReach, Administration, AdministrationEvent, KeyRecord, SystemRecord, TenantRecord, UserRecord};
+use crate::record::{AdminReach, Administration, AdministrationEvent, KeyRecord, Marking, Revoked, SystemRecord, TenantRecord, UserRecord};
 
 impl Db {
-    /// Carries a change out, with its line of the audit trail where one is given.
+    /// Carries a change out, with its line of the audit trail where one is given, and where a marking is given, the end of
+    /// all sessions of its scope. Answers what every node must hear of before it answers again.
     ///
     /// # Errors
     /// [`Error::Exists`] where what is to be added is there; [`Error::Missing`] where what is to be changed is not;
@@ -24,10 +26,21 @@ impl Db {
         unchanged_since: Option<Timestamp>,
         now: Timestamp,
         event: Option<&AdministrationEvent>,
-    ) -> Result<(), Error> {
+        marking: Option<&Marking>,
+    ) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| {
+            // Rows are locked in one order: user, tenant, system.
+            let mut mark = match (marking, change) {
+                (Some(marking), _) => connection.mark(marking, event.map(|event| event.kind), attempt).await?,
+                (None, change) if change.concerns_nodes() => connection.announce_revision(owner_id, now, attempt).await?,
+                (None, _) => None,
+            };
             match change {
-                Administration::AddTenant(tenant) => connection.insert_tenant(tenant, now).await?,
+                Administration::AddTenant(tenant) => {
+                    connection.insert_tenant(tenant, now).await?;
+                    // Nodes may know that there was none of this id.
+                    mark = connection.announce_revision(owner_id, now, attempt).await?;
+                }
                 Administration::ChangeTenant(tenant) => connection.update_tenant(tenant, unchanged_since, now).await?,
                 Administration::AddSystem(system) => connection.insert_system(owner_id, system, now).await?,
                 Administration::ChangeSystem(system) => connection.update_system(owner_id, system, unchanged_since, now).await?,
@@ -40,13 +53,22 @@ impl Db {
                     connection.insert_key(owner_id, key).await?;
                     connection.retire_keys(owner_id, key, *earlier_retire_at).await?;
                 }
-                Administration::RemoveKey(key_id) => connection.remove_key(owner_id, key_id).await?,
+                Administration::WithdrawKey(key_id) => connection.withdraw_key(owner_id, key_id, now).await?,
                 Administration::ImportAreas(areas) => connection.import_areas(owner_id, areas).await?,
             }
-            if let Some(event) = event {
+            // A marking has its own line.
+            if let Some(event) = event.filter(|_| marking.is_none()) {
                 connection.record(&[Event::administered(owner_id, event, attempt)]).await?;
             }
+            Revoked { sessions: Vec::new(), marks: mark.into_iter().collect() }
         })
+    }
+}
+
+impl Administration<'_> {
+    /// Whether nodes hold what it changes, prepared.
+    const fn concerns_nodes(&self) -> bool {
+        matches!(self, Self::ChangeTenant(_) | Self::AddSystem(_) | Self::ChangeSystem(_) | Self::RotateKey(..) | Self::WithdrawKey(_))
     }
 }
 
@@ -75,7 +97,7 @@ pub(super) trait AdministrationRows {
     async fn insert_admin(&mut self, owner_id: &OwnerId, user: &UserRecord, reach: &AdminReach, now: Timestamp) -> Result<(), Error>;
     async fn insert_key(&mut self, owner_id: &OwnerId, key: &KeyRecord) -> Result<(), Error>;
     async fn retire_keys(&mut self, owner_id: &OwnerId, newest: &KeyRecord, retires_at: Timestamp) -> Result<(), Error>;
-    async fn remove_key(&mut self, owner_id: &OwnerId, key_id: &KeyId) -> Result<(), Error>;
+    async fn withdraw_key(&mut self, owner_id: &OwnerId, key_id: &KeyId, at: Timestamp) -> Result<(), Error>;
 }
 
 both_connections!(AdministrationRows {
@@ -235,11 +257,12 @@ both_connections!(AdministrationRows {
         Ok(())
     }
 
-    async fn remove_key(&mut self, owner_id: &OwnerId, key_id: &KeyId) -> Result<(), Error> {
+    async fn withdraw_key(&mut self, owner_id: &OwnerId, key_id: &KeyId, at: Timestamp) -> Result<(), Error> {
         // The current key of a purpose has no end; without it the tenant could not be served.
-        let done = sqlx::query("DELETE FROM bo_signing_key WHERE owner_id = $1 AND key_id = $2 AND retires_at IS NOT NULL")
+        let done = sqlx::query("UPDATE bo_signing_key SET retires_at = $3 WHERE owner_id = $1 AND key_id = $2 AND retires_at > $3")
             .bind(owner_id.as_str())
             .bind(key_id.as_str())
+            .bind(at.0)
             .execute(&mut *self)
             .await?;
         changed(done.rows_affected(), None, "key")

@@ -13,7 +13,7 @@ use super::ending::UserSessions;
 use super::event::{Event, EventLog, PASSWORD_CHANGED, event_id_of};
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{AdministrationEvent, Credentials, EndedSession, UserEnding, UserRecord};
+use crate::record::{AdministrationEvent, Credentials, Revoked, UserEnding, UserRecord};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct UserRow {
@@ -131,7 +131,7 @@ impl Db {
         Ok(rows.into_iter().map(UserRow::into_record).collect())
     }
 
-    /// Gives a user a new password and ends the user's sessions, in one transaction; answers those.
+    /// Gives a user a new password and ends the user's sessions, in one transaction; answers those, and the mark.
     ///
     /// # Errors
     /// [`Error::Missing`] where the tenant has no such user.
@@ -141,10 +141,10 @@ impl Db {
         user_id: &UserId,
         password_hash: &str,
         ending: &UserEnding,
-    ) -> Result<Vec<EndedSession>, Error> {
+    ) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| {
             let changed = sqlx::query(
-                "UPDATE bo_user SET password_hash = $3, not_before = $4, \
+                "UPDATE bo_user SET password_hash = $3, \
                      updated_at = CASE WHEN updated_at >= $4 THEN updated_at + 1 ELSE $4 END WHERE owner_id = $1 AND user_id = $2",
             )
             .bind(owner_id.as_str())
@@ -162,7 +162,7 @@ impl Db {
     }
 
     /// Replaces a user's profile, save for account and password, and whether the user is disabled; where an ending is
-    /// given, it ends the user's sessions in the same transaction. Answers those.
+    /// given, it ends the user's sessions in the same transaction. Answers those, and the mark.
     ///
     /// # Errors
     /// [`Error::Missing`] where the tenant has no such user, [`Error::Changed`] where the row is not of `unchanged_since`
@@ -174,14 +174,13 @@ impl Db {
         unchanged_since: Option<Timestamp>,
         ending: Option<&UserEnding>,
         event: &AdministrationEvent,
-    ) -> Result<Vec<EndedSession>, Error> {
+    ) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| {
             let done = sqlx::query(
                 "UPDATE bo_user SET name = $3, mobile = $4, push_name = $5, area_codes = $6, \
                      disabled_at = CASE WHEN $7 THEN coalesce(disabled_at, $8) END, \
-                     not_before = CASE WHEN $9 THEN $8 ELSE not_before END, \
                      updated_at = CASE WHEN updated_at >= $8 THEN updated_at + 1 ELSE $8 END \
-                 WHERE owner_id = $1 AND user_id = $2 AND ($10 IS NULL OR updated_at = $10)",
+                 WHERE owner_id = $1 AND user_id = $2 AND ($9 IS NULL OR updated_at = $9)",
             )
             .bind(owner_id.as_str())
             .bind(user.user_id.as_str())
@@ -191,7 +190,6 @@ impl Db {
             .bind(Json(&user.area_codes))
             .bind(user.disabled)
             .bind(event.at.0)
-            .bind(ending.is_some())
             .bind(unchanged_since.map(Timestamp::millis))
             .execute(&mut *connection)
             .await
@@ -200,7 +198,7 @@ impl Db {
             connection.record(&[Event::administered(owner_id, event, attempt)]).await?;
             match ending {
                 Some(ending) => connection.end_sessions_of(ending, attempt).await?,
-                None => Vec::new(),
+                None => Revoked::default(),
             }
         })
     }

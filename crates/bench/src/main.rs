@@ -10,6 +10,7 @@ mod options;
 mod product;
 mod reference;
 mod report;
+mod revocation;
 mod rows;
 mod start;
 mod throughput;
@@ -55,6 +56,7 @@ async fn measure(options: Options) -> Result<(), Failure> {
             Section::Postgres => throughput::measure_postgres(&options, &mut report).await?,
             Section::Sqlite => throughput::measure_sqlite(&options, &mut report).await?,
             Section::Latency => latency::measure(&options, &mut report).await?,
+            Section::Revocation => revocation::measure(&options, &mut report).await?,
             Section::Start => start::measure(&options, &mut report).await?,
         }
     }

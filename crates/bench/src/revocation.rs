@@ -254,10 +254,12 @@ impl Tenant {
         let revocations = Revocations::alone(self.db.clone(), MEMORY_BYTES);
         let now = SystemClock.now();
         let random = SystemRandom::default();
-        for _ in 0..1_000 {
+        for portion in 0..1_000 {
+            // A thousand of each millisecond, so that hardly two have one id.
+            let began = now.minus(Duration::from_millis(portion));
             let session = |_| EndedSession {
                 owner_id: self.owner_id.clone(),
-                session_id: SessionId::generate(now, &random),
+                session_id: SessionId::generate(began, &random),
                 sys_id: self.sys_id.clone(),
                 user_id: self.user_id.clone(),
                 reason: EndReason::LoggedOut,

@@ -43,6 +43,6 @@ impl Form {
 
     /// How many of a history's sessions are replayed.
     pub(crate) fn replayed(self) -> usize {
-        self.pick(200, 3_000)
+        self.pick(200, 1_000)
     }
 }

@@ -55,9 +55,10 @@ async fn torture(cluster: &mut Cluster, scenario: &'static Scenario, form: Form)
         for _ in 0..ATTEMPTS {
             cluster.variables.insert("BO_AUTH_WITHOUT".to_owned(), (*guard).to_owned());
             cluster.restart(&[]).await?;
-            let trial = (scenario.run)(cluster, form).await;
+            // The short form is enough to notice it.
+            let trial = (scenario.run)(cluster, Form::Short).await;
             cluster.variables.remove("BO_AUTH_WITHOUT");
-            noticed = judge(cluster, &trial?, form, false).await?.violations();
+            noticed = judge(cluster, &trial?, Form::Short, false).await?.violations();
             if noticed > 0 {
                 break;
             }

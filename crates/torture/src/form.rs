@@ -7,18 +7,34 @@ use crate::load::Weight;
 
 /// Short or long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Short,
-    Long,
+pub(crate) struct Form {
+    long: bool,
+    /// How many rounds a race has, in the long form.
+    rounds: usize,
 }
 
 impl Form {
+    /// The short form.
+    pub(crate) const SHORT: Self = Self { long: false, rounds: 0 };
+
+    /// The long form.
+    pub(crate) const fn long(rounds: usize) -> Self {
+        Self { long: true, rounds }
+    }
+
+    /// Whether it is the long one.
+    pub(crate) const fn is_long(self) -> bool {
+        self.long
+    }
+
     /// One of two values.
     pub(crate) fn pick<T>(self, short: T, long: T) -> T {
-        match self {
-            Self::Short => short,
-            Self::Long => long,
-        }
+        if self.long { long } else { short }
+    }
+
+    /// How many rounds a race has.
+    pub(crate) fn rounds(self, short: usize) -> usize {
+        self.pick(short, self.rounds)
     }
 
     /// How long the load runs before a fault.

@@ -20,9 +20,9 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         // One call in four of a session is a refresh, and the replayers show as much again.
         let weight = Weight { rest: Duration::ZERO, workers: 8, replayers: 8, verifies: form.pick(4, 60), users: USERS };
         let load = cluster.load_of(weight);
-        load.until_signed_out(form.pick(150, 10_000)).await;
-        if form == Form::Long {
-            until_shown(&load.history, 1_000_000).await;
+        load.until_signed_out(form.rounds(150)).await;
+        if form.is_long() {
+            until_shown(&load.history, 100 * form.rounds(0)).await;
         }
         let mut trial = Trial::of(load, None).await?;
         let slow = trial.history.operations().iter().filter(|operation| operation.outcome == Outcome::Failed).count();

@@ -216,7 +216,7 @@ impl Call<'_> {
             sys_id: Some(&self.system.sys_id),
             user_id: Some(access.user_id()),
         };
-        match self.service.revocations.end_reason(&session).await? {
+        match self.service.revocations.end_reason(&session, self.now).await? {
             Some(reason) => Err(Error::SessionEnded(reason)),
             None => Ok(access),
         }

@@ -142,7 +142,7 @@ impl Cluster {
     }
 
     async fn refused_by(&self, node: &RunningNode, session_id: SessionId) -> bool {
-        node.revocations.end_reason(&self.demo.key(session_id)).await.unwrap() == Some(EndReason::LoggedOut)
+        node.revocations.end_reason(&self.demo.key(session_id), later(2)).await.unwrap() == Some(EndReason::LoggedOut)
     }
 
     async fn stop(self) {
@@ -163,11 +163,11 @@ async fn every_node_refuses_when_the_announcement_returns() {
         cluster.one.revocations.announce(std::slice::from_ref(&ended)).await.unwrap();
         slowest = slowest.max(begun.elapsed());
         // Answered at once, so from memory: nothing was asked of anybody.
-        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id)).now_or_never();
+        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id), later(2)).now_or_never();
         assert_eq!(answer.expect("the other node asked somebody").unwrap(), Some(EndReason::LoggedOut));
     }
     cluster.all_hold_leases().await;
-    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live)).now_or_never();
+    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live), later(2)).now_or_never();
     assert_eq!(answer.expect("the other node asked somebody").unwrap(), None, "a live session is live");
     assert!(slowest < LEASE_AND_SOME, "{slowest:?}");
     cluster.stop().await;
@@ -253,15 +253,20 @@ async fn a_single_node_answers_from_memory_alone() {
     let demo = Demo::new(db.clone()).await;
     let session_id = demo.open(NOW).await;
     let revocations = Revocations::alone(db.clone(), 1 << 20);
-    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), None);
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), None);
     db.end_sessions(&[demo.ending(session_id, later(1))]).await.unwrap();
     // Another process, the command line, has ended it.
     revocations.reload(&db, later(2)).await.unwrap();
-    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), Some(EndReason::LoggedOut));
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     assert_eq!(revocations.memory_usage().sessions, 1);
-    revocations.forget_expired(later(600));
+    revocations.forget_expired(later(600)).await.unwrap();
     assert_eq!(revocations.memory_usage().sessions, 1, "an access token of it may still live");
-    revocations.forget_expired(later(700));
+    revocations.forget_expired(later(700)).await.unwrap();
     assert_eq!(revocations.memory_usage().sessions, 0);
+    // The clock was ahead, and is set right: the access token lives again, and its session has ended all the same.
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
+    revocations.forget_expired(later(3)).await.unwrap();
+    assert_eq!(revocations.memory_usage().sessions, 1, "what was forgotten too early is there again");
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     db.close().await;
 }

@@ -31,9 +31,13 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         }
         for node in 0..NODES {
             let below = |bound: &'static str| cluster.metric(node, bound);
-            let (count, without_lease) =
-                (below("bo_auth_revoke_to_deny_seconds_count").await?, below("bo_auth_verifications_without_lease_total").await?);
-            notes.push(format!("node {}: {count} announcements, {without_lease} checks without a lease", node + 1));
+            let count = below("bo_auth_revoke_to_deny_seconds_count").await?;
+            let soon = below("bo_auth_revoke_to_deny_seconds_bucket{le=\"0.005\"}").await?;
+            let without_lease = below("bo_auth_verifications_without_lease_total").await?;
+            notes.push(format!(
+                "node {}: {soon} of {count} announcements were applied everywhere within 5 ms, {without_lease} checks without a lease",
+                node + 1
+            ));
         }
         trial.notes = notes;
         Ok(trial)

@@ -44,7 +44,7 @@ impl Form {
 
     /// How long a fault lasts.
     pub(crate) fn during(self) -> Duration {
-        self.pick(Duration::from_millis(2_500), Duration::from_secs(15))
+        self.pick(Duration::from_millis(1_800), Duration::from_secs(15))
     }
 
     /// How long the load runs after the recovery.
@@ -59,6 +59,6 @@ impl Form {
 
     /// How many of a history's sessions are replayed.
     pub(crate) fn replayed(self) -> usize {
-        self.pick(200, 1_000)
+        self.pick(120, 1_000)
     }
 }

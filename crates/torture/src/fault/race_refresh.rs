@@ -43,7 +43,7 @@ const AT_ONCE: usize = 10;
 fn with_logout(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure>> {
     Box::pin(async move {
         let client = cluster.client();
-        let rounds = form.rounds(40);
+        let rounds = form.rounds(20);
         for _ in 0..rounds / AT_ONCE {
             join_all((0..AT_ONCE).map(|number| race(client.clone(), number))).await;
         }
@@ -51,7 +51,7 @@ fn with_logout(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial,
         for (point, first) in [("refresh.read", false), ("refresh.lost", true)] {
             let failpoint = format!("{point}=wait:{}", ASLEEP.as_millis());
             cluster.restart_node(0, &[("BO_AUTH_FAILPOINTS", failpoint.as_str())]).await?;
-            for _ in 0..form.pick(2, 20) {
+            for _ in 0..form.pick(1, 20) {
                 let sleepers = join_all((0..AT_ONCE).map(|user| sleep_through(client.clone(), user, first))).await;
                 let revived = sleepers.into_iter().filter(|revived| *revived).count();
                 found.extend((0..revived).map(|_| format!("a pair was given out at {point} after the logout's reply")));

@@ -16,6 +16,7 @@ mod cross_origin;
 mod current_user;
 mod envelope;
 mod error_table;
+mod failpoints;
 mod isolation;
 mod keys;
 mod legacy;

@@ -20,6 +20,7 @@ use poem::{Endpoint, EndpointExt, Response, Route};
 
 use crate::api::{self, Answerer, V3};
 use crate::configuration::{Configuration, DatabaseChoice, StoreConfiguration};
+use crate::console::Console;
 use crate::control::Control;
 use crate::cross_origin::{CrossOrigin, OriginIndex};
 use crate::envelope::{Envelope, EnvelopeParts};
@@ -229,6 +230,7 @@ fn endpoint(
         .with(envelope)
         .with(CrossOrigin::new(Arc::new(Origins(Arc::clone(service)))))
         .with(GrpcBeside::new(grpc))
+        .with(Console::new())
         .with(configuration.trusted_proxies.clone())
         .with(Observe)
 }

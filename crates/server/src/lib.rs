@@ -4,6 +4,7 @@ pub mod api;
 pub mod app;
 pub mod command;
 pub mod configuration;
+pub mod console;
 pub mod control;
 pub mod cross_origin;
 pub mod document;

@@ -98,13 +98,13 @@ impl Call<'_> {
         let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
         let fits = service.passwords.verify(password.clone(), hash).await?;
         let Some(mut credentials) = found.filter(|_| fits) else {
-            service.count_failure(owner_id, subject).await?;
+            service.count_failure(owner_id, subject).await;
             return Err(Error::LoginFailed);
         };
         if credentials.user.disabled {
             return Err(Error::UserDisabled);
         }
-        service.clear_failures(owner_id, subject).await?;
+        service.clear_failures(owner_id, subject).await;
         if service.passwords.needs_rehash(&credentials.password_hash) {
             credentials.password_hash = self.renew_hash(&credentials, password).await?;
         }

@@ -36,6 +36,11 @@ impl Error {
         matches!(self, Self::DatabaseUnavailable(_) | Self::CacheUnavailable(_))
     }
 
+    /// Whether a connection must not be used again after this.
+    pub(crate) fn breaks_connection(&self) -> bool {
+        matches!(self, Self::DatabaseUnavailable(_)) && !self.is_conflict()
+    }
+
     /// Whether a transaction was undone because of another one and can be run again: a deadlock, a serialisation
     /// failure, or an event's id that was taken.
     pub(crate) fn is_conflict(&self) -> bool {

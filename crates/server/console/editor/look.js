@@ -1,0 +1,65 @@
+// How editors look. Colours are the page's own properties, which reach into the shadow root, so that light and dark need nothing.
+import { EditorView, HighlightStyle, syntaxHighlighting, tags } from "../vendor/codemirror.js";
+
+const theme = EditorView.theme({
+  "&": { height: "100%", color: "var(--ink)", backgroundColor: "var(--paper)", fontSize: "13px" },
+  // Drawn above the gutters, which would hide an outline.
+  "&.cm-focused": { outline: "none" },
+  "&.cm-focused::after": { content: "''", position: "absolute", inset: "0", zIndex: "250", border: "2px solid var(--focus)", pointerEvents: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6", overflow: "auto" },
+  ".cm-content": { padding: "8px 0", caretColor: "var(--ink)" },
+  ".cm-line": { padding: "0 12px 0 6px" },
+  ".cm-cursor": { borderLeftColor: "var(--ink)", borderLeftWidth: "2px" },
+  ".cm-gutters": { color: "var(--ink-3)", backgroundColor: "var(--paper)", border: "none", paddingLeft: "4px" },
+  ".cm-lineNumbers .cm-gutterElement": { padding: "0 6px 0 8px", minWidth: "30px" },
+  ".cm-activeLine": { backgroundColor: "var(--line-active)" },
+  ".cm-activeLineGutter": { backgroundColor: "var(--line-active)", color: "var(--ink-2)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "var(--selection)" },
+  ".cm-matchingBracket, &.cm-focused .cm-matchingBracket": { backgroundColor: "var(--accent-soft)", outline: "1px solid var(--accent-line)" },
+  ".cm-selectionMatch": { backgroundColor: "var(--accent-soft)" },
+  ".cm-foldPlaceholder": { background: "var(--ground-2)", border: "1px solid var(--rule)", color: "var(--ink-2)" },
+  ".cm-tooltip": { background: "var(--paper-raised)", border: "1px solid var(--rule-strong)", borderRadius: "6px", boxShadow: "var(--shadow)", color: "var(--ink)" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "17em", minWidth: "260px" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "3px 8px", lineHeight: "1.5" },
+  ".cm-tooltip-autocomplete ul li[aria-selected]": { background: "var(--accent)", color: "var(--on-accent)" },
+  ".cm-tooltip-autocomplete ul li[aria-selected] .cm-completionDetail": { color: "inherit" },
+  ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700" },
+  ".cm-completionDetail": { fontStyle: "normal", color: "var(--ink-3)", marginLeft: "12px" },
+  ".cm-completionInfo": { padding: "8px 12px", maxWidth: "380px", fontFamily: "var(--sans)", lineHeight: "1.5" },
+  ".cm-completionInfo code": { display: "block", fontFamily: "var(--mono)", fontSize: "12px", color: "var(--accent-ink)", marginBottom: "4px", whiteSpace: "pre-wrap" },
+  ".cm-diagnostic": { padding: "6px 10px", fontFamily: "var(--sans)", whiteSpace: "pre-wrap" },
+  ".cm-diagnostic-error": { borderLeft: "3px solid var(--bad)" },
+  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--bad) 1px", textUnderlineOffset: "3px", backgroundColor: "var(--bad-soft)" },
+  ".cm-lint-marker-error": { content: "''", width: "8px", height: "8px", borderRadius: "50%", background: "var(--bad)", margin: "5px 3px" },
+  ".cm-gutter-lint": { width: "14px" },
+  ".cm-panels": { background: "var(--ground-2)", color: "var(--ink)", borderColor: "var(--rule)" },
+  ".cm-panels.cm-panels-bottom": { borderTop: "1px solid var(--rule)" },
+  ".cm-panels input, .cm-panels button": { font: "inherit" },
+  ".cm-textfield": { background: "var(--paper)", border: "1px solid var(--rule-strong)", borderRadius: "4px", color: "var(--ink)" },
+  ".cm-button": { background: "var(--paper)", border: "1px solid var(--rule-strong)", borderRadius: "4px", color: "var(--ink)" },
+  ".cm-panel.cm-panel-lint ul [aria-selected]": { background: "var(--accent-soft)" },
+  ".cm-placeholder": { color: "var(--ink-3)" },
+  "&.cm-merge-a .cm-changedLine": { backgroundColor: "var(--removed-soft)" },
+  "&.cm-merge-b .cm-changedLine": { backgroundColor: "var(--added-soft)" },
+  "&.cm-merge-a .cm-changedText": { background: "var(--removed)" },
+  "&.cm-merge-b .cm-changedText": { background: "var(--added)" },
+  ".cm-changeGutter": { width: "3px", paddingLeft: "0" },
+  "&.cm-merge-a .cm-changedLineGutter": { background: "var(--bad)" },
+  "&.cm-merge-b .cm-changedLineGutter": { background: "var(--good)" },
+});
+
+const colours = HighlightStyle.define([
+  { tag: tags.comment, color: "var(--code-comment)", fontStyle: "italic" },
+  { tag: [tags.keyword, tags.operatorKeyword], color: "var(--code-keyword)", fontWeight: "600" },
+  { tag: tags.string, color: "var(--code-string)" },
+  { tag: [tags.number, tags.bool, tags.null], color: "var(--code-number)" },
+  { tag: [tags.function(tags.variableName), tags.function(tags.propertyName)], color: "var(--code-function)" },
+  { tag: tags.definition(tags.function(tags.variableName)), color: "var(--code-function)", fontWeight: "600" },
+  { tag: tags.propertyName, color: "var(--code-property)" },
+  { tag: tags.special(tags.variableName), color: "var(--code-special)" },
+  { tag: [tags.operator, tags.punctuation, tags.bracket, tags.brace], color: "var(--ink-2)" },
+  { tag: tags.invalid, color: "var(--bad)", textDecoration: "line-through" },
+]);
+
+/** The look of every editor. */
+export const look = [theme, syntaxHighlighting(colours)];

@@ -1,0 +1,53 @@
+// Sign in, with a picture's code where the server asks for one.
+import { send } from "../base/api.js";
+import { fill, h } from "../base/dom.js";
+import { field } from "../base/fields.js";
+import { mark } from "../base/icon.js";
+import { alertBox, explain } from "../base/notice.js";
+import { t } from "../base/text.js";
+import { languageSwitch, themeSwitch } from "../shell.js";
+
+/** The page. `signedIn` hears who it was. */
+export function signInPage({ signedIn, redraw }) {
+  const account = field(t("signIn.account"), { name: "account", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
+  const password = field(t("signIn.password"), { name: "password", type: "password", autocomplete: "current-password", required: true });
+  const trouble = h("div");
+  const picture = h("div", { class: "captcha" });
+  let asked = null;
+
+  const ask = () => {
+    const code = field(t("signIn.code"), { name: "code", autocomplete: "off", required: true, autocapitalize: "none", spellcheck: "false" });
+    asked = { guid: crypto.randomUUID(), input: code.input };
+    fill(picture, code.element, h("img", { src: `/admin/api/v1/captchas/${asked.guid}`, alt: t("signIn.picture"), height: 40 }),
+      h("button", { type: "button", class: "button", onclick: () => { ask(); asked.input.focus(); } }, t("signIn.otherPicture")));
+  };
+
+  const submit = h("button", { type: "submit", class: "button is-primary is-wide" }, t("signIn.submit"));
+  const form = h("form", { class: "sign-in-form" },
+    h("h1", null, t("signIn.title")), h("p", { class: "hint" }, t("signIn.hint")),
+    account.element, password.element, picture, trouble, submit);
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (submit.disabled) return;
+    submit.disabled = true;
+    fill(trouble);
+    const body = { account: account.input.value, password: password.input.value };
+    if (asked) Object.assign(body, { verifyGuid: asked.guid, verifyCode: asked.input.value });
+    try {
+      const { value } = await send("POST", "/sessions", { body, expects401: true });
+      await signedIn(value.admin);
+    } catch (problem) {
+      const wantsPicture = /^CAPTCHA/.test(problem.code);
+      if (asked || wantsPicture) ask();
+      fill(trouble, alertBox(explain(problem)));
+      (wantsPicture ? asked.input : password.input).focus();
+      password.input.select();
+    } finally {
+      submit.disabled = false;
+    }
+  });
+  queueMicrotask(() => account.input.focus());
+  return h("div", { class: "sign-in" },
+    h("header", { class: "sign-in-top" }, languageSwitch(redraw), themeSwitch()),
+    h("main", { id: "main", class: "sign-in-card" }, h("div", { class: "sign-in-brand" }, mark(), "bo-auth"), form));
+}

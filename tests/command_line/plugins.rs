@@ -65,7 +65,7 @@ async fn a_script_is_published_to_a_running_server_and_rolled_back() {
     assert!(diff.text().contains("-   response.set(\"message\", \"own\")\n+   response.set(\"message\", \"newer\")"), "{diff:?}");
     place.json(&["plugin", "publish", &script, "--owner", "acme", "--draft"]).await;
     assert_eq!(message().await, "own");
-    place.json(&["plugin", "publish", "mine", "--version", "2", "--owner", "acme"]).await;
+    place.json(&["plugin", "publish", "mine", "--number", "2", "--owner", "acme"]).await;
     assert_eq!(message().await, "newer");
     let rolled = place.run(&["plugin", "rollback", "mine", "--owner", "acme"]).await;
     assert_eq!((rolled.text(), rolled.stderr.as_str()), ("version 1 of plugin mine answers\n", ""));
@@ -75,7 +75,7 @@ async fn a_script_is_published_to_a_running_server_and_rolled_back() {
     let states: Vec<_> = shown["versions"].as_array().unwrap().iter().map(|version| version["state"].clone()).collect();
     assert_eq!(states, [json!("retired"), json!("active")]);
     assert_eq!((&shown["versions"][1]["author"], &shown["versions"][1]["note"]), (&json!("wang"), &json!("first")));
-    assert_eq!(place.run(&["plugin", "show", "mine", "--version", "1", "--owner", "acme"]).await.text().trim_end(), OWN.trim_end());
+    assert_eq!(place.run(&["plugin", "show", "mine", "--number", "1", "--owner", "acme"]).await.text().trim_end(), OWN.trim_end());
 
     let snake = place.file("fn-snake.rhai", "fn process(response, ctx) { response.snake() }");
     let refused = place.run(&["plugin", "publish", &snake, "--owner", "acme"]).await;

@@ -7,6 +7,7 @@ mod current_user;
 mod latency;
 mod load;
 mod options;
+mod plugins;
 mod product;
 mod reference;
 mod report;
@@ -55,6 +56,7 @@ async fn measure(options: Options) -> Result<(), Failure> {
             Section::Postgres => throughput::measure_postgres(&options, &mut report).await?,
             Section::Sqlite => throughput::measure_sqlite(&options, &mut report).await?,
             Section::Latency => latency::measure(&options, &mut report).await?,
+            Section::Plugins => plugins::measure(&options, &mut report).await?,
             Section::Start => start::measure(&options, &mut report).await?,
         }
     }

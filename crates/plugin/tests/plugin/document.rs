@@ -31,7 +31,7 @@ bo-auth plugin test fn-shape.rhai --sample login.json --expect login.out.json --
 bo-auth plugin diff fn-shape.rhai --owner acme                # against the version that answers
 bo-auth plugin publish fn-shape.rhai --owner acme --canary 5 --note 'masks numbers'
 bo-auth plugin show shape --owner acme                        # versions, runs and failures of both
-bo-auth plugin publish shape --version 2 --owner acme         # for every request
+bo-auth plugin publish shape --number 2 --owner acme          # for every request
 bo-auth plugin rollback shape --owner acme
 bo-auth plugin log shape --owner acme
 ```

@@ -13,19 +13,19 @@ use crate::openapi::response_schemas;
 
 #[derive(Debug, Args)]
 pub(crate) struct Publish {
-    /// A script `fn-NAME.rhai`; or the name of a plugin, with --version.
+    /// A script `fn-NAME.rhai`; or the name of a plugin, with --number.
     #[arg(value_name = "FILE|NAME")]
     what: String,
     #[command(flatten)]
     whose: Whose,
     /// The name, where the file's name does not say it.
-    #[arg(long, conflicts_with = "version")]
+    #[arg(long, conflicts_with = "number")]
     name: Option<String>,
-    /// A version that is stored.
+    /// A version that is stored, by its number.
     #[arg(long)]
-    version: Option<i64>,
+    number: Option<i64>,
     /// Only store it: nothing answers differently.
-    #[arg(long, conflicts_with_all = ["version", "canary"])]
+    #[arg(long, conflicts_with_all = ["number", "canary"])]
     draft: bool,
     /// Let it answer so many of a hundred requests only.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
@@ -119,12 +119,12 @@ impl Publish {
 
     /// The version that is meant: stored now, or before.
     async fn stored(&self, place: &Workplace, author: &str) -> Result<(String, i64, String), Failure> {
-        if let Some(version) = self.version {
+        if let Some(version) = self.number {
             let stored = place.desk().version(&place.owner_id, &self.what, version).await?;
             return Ok((self.what.clone(), version, stored.digest));
         }
         let Some(path) = is_file(&self.what) else {
-            return Err(Failure(format!("`{}` is no file; to publish a version that is stored, give --version", self.what)));
+            return Err(Failure(format!("`{}` is no file; to publish a version that is stored, give --number", self.what)));
         };
         let (name, source) = (name_of(&path, self.name.as_deref())?, read_source(&path)?);
         let desk = place.desk();

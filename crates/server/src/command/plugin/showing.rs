@@ -25,9 +25,9 @@ pub(crate) struct Show {
     name: String,
     #[command(flatten)]
     whose: Whose,
-    /// Print the source of this version.
+    /// Print the source of the version of this number.
     #[arg(long)]
-    version: Option<i64>,
+    number: Option<i64>,
     #[command(flatten)]
     stores: StoreOptions,
 }
@@ -77,8 +77,8 @@ impl Show {
     pub(super) async fn run(self, output: Output) -> Result<(), Failure> {
         let place = Workplace::open(&self.whose, self.stores).await?;
         let desk = place.desk();
-        if let Some(version) = self.version {
-            let version = desk.version(&place.owner_id, &self.name, version).await?;
+        if let Some(number) = self.number {
+            let version = desk.version(&place.owner_id, &self.name, number).await?;
             return output.result(&version, || version.source.clone());
         }
         let record = desk.find(&place.owner_id, &self.name).await?;

@@ -101,7 +101,7 @@ impl Call<'_> {
             keep_until: keep_until(&self.system, self.now),
             trace: trace.clone(),
         };
-        let sessions = self.service.end_user_sessions(ending).await?.len();
+        let sessions = self.service.end_user_sessions(ending).await?.sessions.len();
         if sessions == 0 {
             // Somebody else's call may have ended them and not told everyone yet; this answer must be true as well.
             self.service.announce_pending(Timestamp(i64::MAX)).await?;

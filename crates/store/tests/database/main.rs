@@ -13,6 +13,7 @@ mod fixture;
 mod key;
 mod limit;
 mod migration;
+mod not_before;
 mod outbox;
 mod plugin;
 mod race;

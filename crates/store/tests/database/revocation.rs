@@ -106,7 +106,7 @@ async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) 
 
 async fn join(db: &Db, redis: RedisConnection, listening: RedisConnection) -> RunningNode {
     let (clock, random) = (Arc::new(SettableClock::new(later(1))), Arc::new(SystemRandom::default()));
-    let revocations = Revocations::among_many(db.clone(), redis, listening, clock, random).await.unwrap();
+    let revocations = Revocations::among_many(db.clone(), redis, listening, clock, random, 1 << 20).await.unwrap();
     let kept_up = revocations.clone();
     RunningNode { revocations, running: tokio::spawn(async move { kept_up.keep_up().await }) }
 }
@@ -142,7 +142,7 @@ impl Cluster {
     }
 
     async fn refused_by(&self, node: &RunningNode, session_id: SessionId) -> bool {
-        node.revocations.end_reason(&self.demo.owner_id, session_id).await.unwrap() == Some(EndReason::LoggedOut)
+        node.revocations.end_reason(&self.demo.key(session_id)).await.unwrap() == Some(EndReason::LoggedOut)
     }
 
     async fn stop(self) {
@@ -163,11 +163,11 @@ async fn every_node_refuses_when_the_announcement_returns() {
         cluster.one.revocations.announce(std::slice::from_ref(&ended)).await.unwrap();
         slowest = slowest.max(begun.elapsed());
         // Answered at once, so from memory: nothing was asked of anybody.
-        let answer = cluster.other.revocations.end_reason(&cluster.demo.owner_id, ended.session_id).now_or_never();
+        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id)).now_or_never();
         assert_eq!(answer.expect("the other node asked somebody").unwrap(), Some(EndReason::LoggedOut));
     }
     cluster.all_hold_leases().await;
-    let answer = cluster.other.revocations.end_reason(&cluster.demo.owner_id, live).now_or_never();
+    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live)).now_or_never();
     assert_eq!(answer.expect("the other node asked somebody").unwrap(), None, "a live session is live");
     assert!(slowest < LEASE_AND_SOME, "{slowest:?}");
     cluster.stop().await;
@@ -252,16 +252,16 @@ async fn a_single_node_answers_from_memory_alone() {
     let db = directory.open().await;
     let demo = Demo::new(db.clone()).await;
     let session_id = demo.open(NOW).await;
-    let revocations = Revocations::alone();
-    assert_eq!(revocations.end_reason(&demo.owner_id, session_id).await.unwrap(), None);
+    let revocations = Revocations::alone(db.clone(), 1 << 20);
+    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), None);
     db.end_sessions(&[demo.ending(session_id, later(1))]).await.unwrap();
     // Another process, the command line, has ended it.
     revocations.reload(&db, later(2)).await.unwrap();
-    assert_eq!(revocations.end_reason(&demo.owner_id, session_id).await.unwrap(), Some(EndReason::LoggedOut));
-    assert_eq!(revocations.len(), 1);
-    revocations.forget_expired(later(599));
-    assert_eq!(revocations.len(), 1, "an access token of it may still live");
+    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), Some(EndReason::LoggedOut));
+    assert_eq!(revocations.memory_usage().sessions, 1);
+    revocations.forget_expired(later(600));
+    assert_eq!(revocations.memory_usage().sessions, 1, "an access token of it may still live");
     revocations.forget_expired(later(700));
-    assert!(revocations.is_empty());
+    assert_eq!(revocations.memory_usage().sessions, 0);
     db.close().await;
 }

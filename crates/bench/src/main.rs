@@ -11,6 +11,7 @@ mod plugins;
 mod product;
 mod reference;
 mod report;
+mod revocation;
 mod rows;
 mod start;
 mod throughput;
@@ -56,6 +57,7 @@ async fn measure(options: Options) -> Result<(), Failure> {
             Section::Postgres => throughput::measure_postgres(&options, &mut report).await?,
             Section::Sqlite => throughput::measure_sqlite(&options, &mut report).await?,
             Section::Latency => latency::measure(&options, &mut report).await?,
+            Section::Revocation => revocation::measure(&options, &mut report).await?,
             Section::Plugins => plugins::measure(&options, &mut report).await?,
             Section::Start => start::measure(&options, &mut report).await?,
         }

@@ -116,11 +116,12 @@ export async function pluginPage({ owner, name, admin, signal }) {
     announce(t("changes.saved", { version: version.version }));
   } });
   const broken = (error) => { showError(error); reveal(script.view, error.line ?? 1, error.column ?? 1); };
-  const publish = (version, sharePercent) => askToPublish({
-    where, etag, version: version ?? (isChanged() || !opened ? undefined : opened), source: script.view.state.doc.toString(), sharePercent,
+  const publish = (version, forAll) => askToPublish({
+    where, etag, version: version ?? (isChanged() || !opened ? undefined : opened), source: script.view.state.doc.toString(), forAll,
+    hasActive: Boolean(plugin?.activeVersion),
     stored: afterSave, published: reload, broken,
   });
-  const rollBack = (version) => askToRollBack({ where, etag, version, rolledBack: async () => {
+  const rollBack = (version) => askToRollBack({ where, etag, version, canary: plugin.canary, rolledBack: async () => {
     await reload();
     if (plugin?.activeVersion && !isChanged()) await open(plugin.activeVersion);
   } });
@@ -131,8 +132,8 @@ export async function pluginPage({ owner, name, admin, signal }) {
       h("div", null, h("strong", null, t("state.switchedOff")), " ", plugin.activeVersion ? t("banner.offBack", { version: plugin.activeVersion, code: plugin.switchedOff.code }) : t("banner.off", { code: plugin.switchedOff.code })),
       h("button", { type: "button", class: "button", onclick: () => { panel.select("failures"); document.getElementById("tab-failures").focus(); } }, t("banner.see")));
     const canary = plugin?.canary && h("div", { class: "banner is-warn" }, icon("compare"), h("div", { class: "canary-words" }, t("banner.canary", { version: plugin.canary.version, share: plugin.canary.sharePercent })),
-      mayWrite && h("button", { type: "button", class: "button", onclick: () => publish(plugin.canary.version, null) }, t("banner.promote")),
-      mayWrite && plugin.activeVersion && h("button", { type: "button", class: "button", onclick: () => rollBack(plugin.activeVersion) }, t("banner.stop")));
+      mayWrite && h("button", { type: "button", class: "button", onclick: () => publish(plugin.canary.version, true) }, t("banner.promote")),
+      mayWrite && plugin.activeVersion && h("button", { type: "button", class: "button", onclick: () => rollBack() }, t("banner.stop")));
     fill(banners, off, canary);
     if (canary) compareRates(canary.querySelector(".canary-words"));
   }

@@ -101,6 +101,7 @@ export function mountTrial({ key, where, owner, script, goTo }) {
     // A run that failed leaves the envelope as it was: that is what goes out.
     const after = result ? result.exact.after ?? (result.failure ? result.exact.before : null) : null;
     stageOf(left, shown(after));
+    diff.element.classList.toggle("is-idle", !result);
     fill(said, result ? outcome(result, goTo) : h("p", { class: "hint" }, t("trial.notYet")));
   }
 
@@ -127,7 +128,8 @@ export function mountTrial({ key, where, owner, script, goTo }) {
     } catch (problem) {
       results = [];
       draw();
-      fill(said, h("p", { class: "outcome-head" }, badge(t("trial.notRun"), "bad"), explain(problem)));
+      const error = problem.body?.compileError;
+      fill(said, h("p", { class: "outcome-head" }, badge(t("trial.notRun"), "bad"), explain(problem)), error && h("p", null, error.message));
     } finally {
       start.disabled = false;
     }

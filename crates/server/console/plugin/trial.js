@@ -59,7 +59,7 @@ export function mountTrial({ key, where, owner, script, goTo }) {
   const against = h("select", { class: "input", "aria-label": t("trial.against") },
     h("option", { value: "before" }, t("trial.againstSample")), h("option", { value: "active" }, t("trial.againstActive")));
   const from = h("select", { class: "input", "aria-label": t("trial.from") },
-    h("option", { value: "sample" }, t("trial.fromSample")), h("option", { value: "recorded" }, t("trial.fromRecorded")));
+    h("option", { value: "sample" }, t("trial.fromSample")), h("option", { value: "examples" }, t("trial.fromExamples")), h("option", { value: "recorded" }, t("trial.fromRecorded")));
   let sample = draft(sampleKey) ?? SAMPLE;
   let results = [];
   let diff = null;
@@ -71,7 +71,7 @@ export function mountTrial({ key, where, owner, script, goTo }) {
 
   function stageOf(before, after) {
     const editable = isPlain();
-    legend.firstChild.textContent = against.value === "active" ? t("trial.activeResult") : from.value === "sample" ? t("trial.sample") : t("trial.recorded");
+    legend.firstChild.textContent = against.value === "active" ? t("trial.activeResult") : t(`trial.${from.value}`);
     if (diff && isEditable === editable) {
       if (!editable) setText(diff.merge.a, before);
       setText(diff.merge.b, after);
@@ -110,11 +110,18 @@ export function mountTrial({ key, where, owner, script, goTo }) {
     try {
       const body = { source: script() };
       if (from.value === "recorded") body.recorded = true;
-      else body.context = context.read();
+      if (from.value === "sample") body.context = context.read();
       let json = JSON.stringify(body);
       if (from.value === "sample") {
         try { JSON.parse(sample); } catch (error) { throw new Error(t("trial.notJson", { detail: error.message })); }
-        // As it was written: reading and writing it would lose digits.
+        // Laid out as results are, so that only what differs is marked.
+        const laidOut = pretty(parseExact(sample));
+        if (laidOut !== sample) {
+          sample = laidOut;
+          keepDraft(sampleKey, sample);
+          if (isPlain()) setText(diff.merge.a, sample);
+        }
+        // As it was written: reading and writing it as numbers would lose digits.
         json = `${json.slice(0, -1)},"sample":${sample}}`;
       }
       const { value, text } = await send("POST", `${where}/test`, { json });

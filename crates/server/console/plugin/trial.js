@@ -105,6 +105,12 @@ export function mountTrial({ key, where, owner, script, goTo }) {
     fill(said, result ? outcome(result, goTo) : h("p", { class: "hint" }, t("trial.notYet")));
   }
 
+  /** Scrolls to what differs first. */
+  function showChange() {
+    const [chunk] = diff.merge.chunks;
+    if (chunk) diff.merge.b.dispatch({ effects: EditorView.scrollIntoView(chunk.fromB, { y: "center" }) });
+  }
+
   async function run() {
     start.disabled = true;
     try {
@@ -131,6 +137,7 @@ export function mountTrial({ key, where, owner, script, goTo }) {
       fill(choose, results.map((result, index) => h("option", { value: index }, t(result.failure ? "trial.nthFailed" : "trial.nth", { number: number(index + 1), count: number(results.length) }))));
       choose.value = "0";
       draw();
+      showChange();
       if (results.length === 0) fill(said, h("p", { class: "outcome-head" }, t("trial.nothingRecorded")));
     } catch (problem) {
       results = [];

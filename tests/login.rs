@@ -116,13 +116,17 @@ async fn who_is_disabled_does_not_sign_in(app: TestApp) {
     at_system.login().send().await.assert_fault(FaultKind::SYSTEM_DISABLED);
     session.logout().send().await.assert_fault(FaultKind::SYSTEM_DISABLED);
     system.alter(SystemChange { disabled: Some(false), ..SystemChange::default() }).await;
+    // Disabling has ended it.
+    session.assert_ended("SESSION_KICKED").await;
+    let session = at_system.log_in().await;
     session.assert_live().await;
 
     tenant.set_disabled(true).await;
     user.login().send().await.assert_fault(FaultKind::TENANT_DISABLED);
     session.logout().send().await.assert_fault(FaultKind::TENANT_DISABLED);
     tenant.set_disabled(false).await;
-    user.log_in().await;
+    session.assert_ended("SESSION_KICKED").await;
+    user.log_in().await.assert_live().await;
 }
 
 async fn a_hash_of_another_cost_is_renewed(app: TestApp) {

@@ -73,7 +73,7 @@ async fn a_running_server_hears_of_systems_before_the_command_returns() {
     set(&["--disable"]).await;
     assert_eq!(server.code(&frontend.current(&pair)).await, "SYSTEM_DISABLED");
     set(&["--enable", "--setting", "accessTokenSeconds=60"]).await;
-    assert_eq!(server.code(&frontend.current(&pair)).await, "OK");
+    assert_eq!(server.code(&frontend.current(&pair)).await, "SESSION_KICKED", "disabling has ended it");
     assert_eq!(server.call(&frontend.login()).await.json()["data"]["token"]["expiresIn"], 60);
     set(&["--setting", "accessTokenSeconds=null"]).await;
     assert_eq!(server.call(&frontend.login()).await.json()["data"]["token"]["expiresIn"], 7_200);

@@ -66,6 +66,8 @@ async fn a_running_server_hears_of_tenants_before_the_command_returns() {
         assert_eq!(server.code(&request).await, "TENANT_DISABLED");
     }
     assert_eq!(place.json(&["tenant", "disable", "--owner", "acme", "--undo"]).await, json!({"ownerId": "acme", "disabled": false}));
+    assert_eq!(server.code(&frontend.current(&pair)).await, "SESSION_KICKED", "disabling has ended it");
+    let pair = server.sign_in(&frontend).await;
     assert_eq!(server.code(&frontend.current(&pair)).await, "OK");
     server.stop().await;
 }

@@ -83,7 +83,7 @@ async fn a_new_password_ends_the_sessions_on_the_running_server() {
     let pair = server.sign_in(&frontend).await;
     let set =
         place.run_with_input(&["user", "set-password", "--owner", "acme", "--account", "lin", "--password-file", "-"], "another\n").await;
-    assert_eq!((set.text(), set.stderr.as_str()), ("user lin has a new password; 1 sessions ended\n", ""));
+    assert_eq!((set.text(), set.stderr.as_str()), ("user lin has a new password; 1 session ended\n", ""));
     assert_eq!(server.code(&frontend.current(&pair)).await, "SESSION_PASSWORD_CHANGED");
     assert_eq!(server.code(&frontend.refresh(&pair)).await, "SESSION_PASSWORD_CHANGED");
     assert_eq!(server.code(&frontend.login()).await, "LOGIN_FAILED");

@@ -153,6 +153,8 @@ async fn disabled_is_refused(app: TestApp) {
     browser.assert_cookie(true);
     fleet.browser().sign_in(&fleet.credentials()).await.assert_outcome(Errno::REQUEST);
     fleet.tenant.set_disabled(false).await;
+    browser.who().await.assert_outcome(Errno::SESSION);
+    let mut browser = fleet.signed_in().await;
     assert!(browser.who().await.text().contains("name of li"));
 
     let operator = fleet.tenant.node.operator();

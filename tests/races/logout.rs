@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::Barrier;
 
 use super::caller::{Caller, assert_ended_once, open, random_below, remembered};
-use crate::support::{Backend, Session, TestApp, User, claims};
+use crate::support::{Session, TestApp, User, claims};
 
 each_backend!(
     nothing_of_a_session_works_after_its_logout_whatever_a_refresh_does,
@@ -23,22 +23,15 @@ each_backend!(
 /// How many races are under way at a time.
 const AT_ONCE: usize = 50;
 
-const fn rounds(backend: Backend) -> usize {
-    match backend {
-        // The cache differs from `Local`, and has no part in this race.
-        Backend::Sqlite => 1_000,
-        Backend::Local => 10_000,
-        // Each call here asks Redis and Postgres several times.
-        Backend::Redis => 5_000,
-    }
-}
+/// On every backend.
+const ROUNDS: usize = 10_000;
 
 async fn nothing_of_a_session_works_after_its_logout_whatever_a_refresh_does(app: TestApp) {
     let tenant = app.with_tenant("race").await;
     let user = tenant.with_user("li").await.of(&tenant.with_system("app", json!({"replay": "off"})).await);
     let caller = Caller::new(&user.system);
     let (mut given, mut all) = (Vec::new(), Vec::new());
-    while all.len() < rounds(app.backend()) {
+    while all.len() < ROUNDS {
         let sessions = open(&user, AT_ONCE).await;
         // The answer to every other session's first refresh was lost: what races there is its repetition.
         for session in sessions.iter().step_by(2) {

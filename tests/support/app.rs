@@ -95,6 +95,7 @@ impl TestApp {
             request_timeout: Duration::from_secs(10),
             body_limit: 64 << 10,
             address_requests_per_minute: PLENTY_PER_MINUTE,
+            revocation_memory: 1 << 20,
             password_cost: ConfiguredCost { memory_kib: CHEAP.memory_kib, iterations: CHEAP.iterations, lanes: CHEAP.lanes },
             password_concurrency: 2,
             legacy: LegacyConfiguration::default(),

@@ -31,6 +31,11 @@ impl SessionId {
         self.0
     }
 
+    /// When the session began, as its id has it: what a not-before mark is compared with.
+    pub const fn began(self) -> Timestamp {
+        Timestamp(self.0 >> RANDOM_BITS)
+    }
+
     /// Reads 16 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -90,12 +95,28 @@ pub enum EndReason {
     Expired = 6,
     /// The user was disabled.
     UserDisabled = 7,
+    /// The system was disabled.
+    SystemDisabled = 8,
+    /// The tenant was disabled.
+    TenantDisabled = 9,
+    /// The key that its proofs were made with was withdrawn.
+    KeyWithdrawn = 10,
 }
 
 impl EndReason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::LoggedOut, Self::Kicked, Self::Replaced, Self::ReuseDetected, Self::PasswordChanged, Self::Expired, Self::UserDisabled];
+    pub const ALL: [Self; 10] = [
+        Self::LoggedOut,
+        Self::Kicked,
+        Self::Replaced,
+        Self::ReuseDetected,
+        Self::PasswordChanged,
+        Self::Expired,
+        Self::UserDisabled,
+        Self::SystemDisabled,
+        Self::TenantDisabled,
+        Self::KeyWithdrawn,
+    ];
 
     /// The number that stands in the database.
     pub const fn number(self) -> i32 {
@@ -117,6 +138,9 @@ impl EndReason {
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::Expired => "EXPIRED",
             Self::UserDisabled => "USER_DISABLED",
+            Self::SystemDisabled => "SYSTEM_DISABLED",
+            Self::TenantDisabled => "TENANT_DISABLED",
+            Self::KeyWithdrawn => "KEY_WITHDRAWN",
         }
     }
 }
@@ -164,6 +188,7 @@ mod tests {
         let later = SessionId::generate(Timestamp(1_700_000_000_001), &Zeros);
         assert!(earlier < later);
         assert!(earlier.number() >= first_id_at(Timestamp(1_700_000_000_000)));
+        assert_eq!(earlier.began(), Timestamp(1_700_000_000_000));
         assert_eq!(SessionId::parse(&earlier.to_string()), Some(earlier));
         for bad in ["", "0", "00000000000000000", "000000000000000G", "000000000000000A", "ffffffffffffffff"] {
             assert_eq!(SessionId::parse(bad), None, "{bad}");

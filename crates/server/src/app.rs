@@ -163,10 +163,18 @@ async fn start_service(
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
     let (revocations, tenant_lifetime) = match (&redis, open_redis(stores)?) {
         (Some(redis), Some(listening)) if !stores.single_node => {
-            let joined = Revocations::among_many(db.clone(), redis.clone(), listening, Arc::clone(&clock), Arc::clone(&random)).await;
+            let joined = Revocations::among_many(
+                db.clone(),
+                redis.clone(),
+                listening,
+                Arc::clone(&clock),
+                Arc::clone(&random),
+                configuration.revocation_memory,
+            )
+            .await;
             (joined.map_err(OpenError::from)?, TENANT_LIFETIME_AMONG_MANY)
         }
-        _ => (Revocations::alone(), TENANT_LIFETIME_ALONE),
+        _ => (Revocations::alone(db.clone(), configuration.revocation_memory), TENANT_LIFETIME_ALONE),
     };
     let parts = Parts {
         db,

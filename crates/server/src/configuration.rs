@@ -104,6 +104,10 @@ pub struct LimitOptions {
     #[arg(long, env = "BO_AUTH_MAX_CONNECTIONS", value_name = "COUNT", default_value = "10000")]
     pub max_connections: NonZeroUsize,
 
+    /// Memory for ended sessions, 1MiB to 16GiB: 64MiB hold 1.8 million. Verifications of what does not fit ask the database
+    #[arg(long, env = "BO_AUTH_REVOCATION_MEMORY", value_name = "SIZE", default_value = "64MiB")]
+    pub revocation_memory: ByteCount,
+
     /// Requests per minute from one address, whatever they ask for; tenants may set less
     #[arg(long, env = "BO_AUTH_ADDRESS_REQUESTS_PER_MINUTE", value_name = "COUNT", default_value = "6000")]
     pub address_requests_per_minute: NonZeroU32,
@@ -160,6 +164,8 @@ pub struct Configuration {
     pub body_limit: usize,
     /// Requests per minute from one address.
     pub address_requests_per_minute: u32,
+    /// Bytes for ended sessions.
+    pub revocation_memory: usize,
     /// What a password costs.
     pub password_cost: PasswordCost,
     /// Passwords hashed at once.
@@ -195,6 +201,7 @@ impl ServeOptions {
             request_timeout: limits.request_timeout,
             body_limit: limits.body_limit.within("--body-limit", "1KiB", "16MiB")?,
             address_requests_per_minute: limits.address_requests_per_minute.get(),
+            revocation_memory: limits.revocation_memory.within("--revocation-memory", "1MiB", "16GiB")?,
             password_cost: self.passwords.cost()?,
             password_concurrency: self.passwords.concurrency().get(),
             legacy: self.legacy.validate()?,

@@ -185,11 +185,12 @@ pub fn text_of_code(code: &str, language: &str) -> Option<String> {
 const fn ended(reason: EndReason) -> FaultKind {
     match reason {
         EndReason::LoggedOut => FaultKind::SESSION_LOGGED_OUT,
-        EndReason::Kicked => FaultKind::SESSION_KICKED,
         EndReason::Replaced => FaultKind::SESSION_REPLACED,
         EndReason::ReuseDetected => FaultKind::SESSION_REUSE_DETECTED,
         EndReason::PasswordChanged => FaultKind::SESSION_PASSWORD_CHANGED,
         EndReason::Expired => FaultKind::SESSION_EXPIRED,
         EndReason::UserDisabled => FaultKind::USER_DISABLED,
+        // An administrator has done it; while a system or tenant is disabled its own code comes first.
+        EndReason::Kicked | EndReason::SystemDisabled | EndReason::TenantDisabled | EndReason::KeyWithdrawn => FaultKind::SESSION_KICKED,
     }
 }

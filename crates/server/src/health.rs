@@ -1,17 +1,14 @@
-//! Whether the process lives (`/healthz`), and whether it can serve (`/readyz`).
+//! Whether the process lives (`/healthz`), and whether it can serve (`/readyz`): which store is gone, whether it holds its
+//! lease, and how far its clock is off.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bo_auth_core::time::Timestamp;
 use bo_auth_service::Service;
+use bo_auth_service::service::MAX_CLOCK_SKEW;
 use bo_auth_store::RedisConnection;
 use poem::http::StatusCode;
 use poem::{Endpoint, Request, Response, Result};
 use serde_json::json;
-
-/// How far this node's clock may be from the database's.
-const SKEW: Duration = Duration::from_secs(2);
 
 /// `GET /healthz`: the process answers.
 pub struct Alive;
@@ -24,9 +21,10 @@ impl Endpoint for Alive {
     }
 }
 
-/// `GET /readyz`: the stores answer, and the clocks agree.
+/// `GET /readyz`: the database answers and the clocks agree. Without Redis, or without a lease, a node is slower and still
+/// right: it says so and stays ready, or a failure of Redis would take every node out of service at once.
 pub struct Ready {
-    /// For its database and clock.
+    /// For its database, clock and lease.
     pub service: Arc<Service>,
     /// The shared cache, where there is one.
     pub redis: Option<RedisConnection>,
@@ -36,28 +34,32 @@ impl Endpoint for Ready {
     type Output = Response;
 
     async fn call(&self, _: Request) -> Result<Response> {
-        let database = self.service.db.now().await;
-        let database_text = match &database {
-            Ok(theirs) if apart(self.service.clock.now(), *theirs) <= SKEW => "ok",
-            Ok(_) => "clock skew",
-            Err(_) => "unavailable",
-        };
-        let redis_text = match &self.redis {
+        let database = self.service.db.ping().await.is_ok();
+        let skew = if database { self.service.clock_skew().await.ok().flatten() } else { None };
+        let in_time = skew.is_none_or(|skew| skew <= MAX_CLOCK_SKEW);
+        let redis = match &self.redis {
             None => None,
-            Some(redis) => Some(if redis.ping().await.is_ok() { "ok" } else { "unavailable" }),
+            Some(redis) => Some(redis.ping().await.is_ok()),
         };
-        let ready = database_text == "ok" && redis_text.is_none_or(|text| text == "ok");
-        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        let mut body = json!({"status": if ready { "ok" } else { "unavailable" }, "database": database_text});
-        if let Some(text) = redis_text {
-            body["redis"] = json!(text);
+        let lease = self.service.revocations.is_among_many().then(|| self.service.revocations.answers_from_memory());
+        let ready = database && in_time;
+        let whole = redis != Some(false) && lease != Some(false);
+        let word = |ok: bool| if ok { "ok" } else { "unavailable" };
+        let mut body = json!({
+            "status": if !ready { "unavailable" } else if whole { "ok" } else { "degraded" },
+            "database": if in_time { word(database) } else { "clock skew" },
+        });
+        if let Some(redis) = redis {
+            body["redis"] = json!(word(redis));
         }
-        Ok(answer(status, &body))
+        if let Some(held) = lease {
+            body["lease"] = json!(if held { "held" } else { "none" });
+        }
+        if let Some(skew) = skew {
+            body["clockSkewMillis"] = json!(skew.as_millis());
+        }
+        Ok(answer(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body))
     }
-}
-
-fn apart(one: Timestamp, other: Timestamp) -> Duration {
-    one.until(other).max(other.until(one))
 }
 
 fn answer(status: StatusCode, body: &serde_json::Value) -> Response {

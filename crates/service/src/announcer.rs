@@ -2,23 +2,34 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bo_auth_store::record::{EndOutcome, EndedSession};
+use bo_auth_store::record::{EndOutcome, EndedSession, NotBefore, Revoked};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Error};
 
 use crate::legacy_fleet::Shown;
 
-/// Events that have been announced and whose outbox rows may go.
+/// Events and marks that have been announced and whose rows may go.
 #[derive(Default)]
-pub(crate) struct AnnouncedEvents(Mutex<Vec<i64>>);
+pub(crate) struct AnnouncedEvents {
+    events: Mutex<Vec<i64>>,
+    marks: Mutex<Vec<NotBefore>>,
+}
 
 impl AnnouncedEvents {
     pub(crate) fn add(&self, events: impl IntoIterator<Item = i64>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).extend(events);
     }
 
     pub(crate) fn take(&self) -> Vec<i64> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.events.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn add_marks(&self, marks: impl IntoIterator<Item = NotBefore>) {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner).extend(marks);
+    }
+
+    pub(crate) fn take_marks(&self) -> Vec<NotBefore> {
+        std::mem::take(&mut *self.marks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -40,7 +51,14 @@ impl Announcer {
     /// Makes ended sessions refused on every node, and takes what is theirs out of the cache, both at the same time. The
     /// first must succeed; the second is repeated from the outbox where it fails.
     pub(crate) async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
-        self.announce_all(ended, ended).await
+        self.announce_all(ended, ended, &[]).await
+    }
+
+    /// The same for what a change has ended: sessions whose rows say so, and marks.
+    pub(crate) async fn announce_revoked(&self, revoked: &Revoked) -> Result<(), Error> {
+        self.announce_all(&revoked.sessions, &revoked.sessions, &revoked.marks).await?;
+        self.announced.add_marks(revoked.finished_marks().cloned());
+        Ok(())
     }
 
     /// Announces the outcomes of one commit. Of a session that had ended before, the call that ended it may not have told
@@ -56,14 +74,14 @@ impl Announcer {
             EndOutcome::AlreadyEnded(session) => Some(session.clone()),
             EndOutcome::Ended(_) | EndOutcome::Unknown => None,
         }));
-        self.announce_all(&sessions, &sessions[..ended]).await
+        self.announce_all(&sessions, &sessions[..ended], &[]).await
     }
 
-    async fn announce_all(&self, refused: &[EndedSession], ended: &[EndedSession]) -> Result<(), Error> {
-        if refused.is_empty() {
+    async fn announce_all(&self, refused: &[EndedSession], ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
+        if refused.is_empty() && marks.is_empty() {
             return Ok(());
         }
-        let (told, uncached) = tokio::join!(self.revocations.announce(refused), self.cache.sessions_ended(ended));
+        let (told, uncached) = tokio::join!(self.revocations.announce_all(refused, marks), self.cache.sessions_ended(ended));
         told?;
         match uncached {
             // What old servers may still see is not done here, where many wait for one another; its rows stay for the outbox.

@@ -4,14 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::gauge;
+use metrics::{counter, gauge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::service::MAX_CLOCK_SKEW;
 use crate::{Error, Service};
 
 /// An event still in the outbox after this long was left there by a crash or an outage.
 const OUTBOX_AGE: Duration = Duration::from_secs(5);
+
+/// A mark's sessions are ended one by one when it is as old as this: by then it has been told, or was left there.
+const MARK_AGE: Duration = Duration::from_secs(1);
 
 /// How many rows one clean-up statement removes, so that no logout waits for it.
 const CLEAN_UP_ROWS: i64 = 1_000;
@@ -54,6 +58,10 @@ impl Background {
         repeat!(tasks, every(200), "saving nonces", |service| flush_nonces(service).await);
         repeat!(tasks, every(1_000), "sweeping the outbox", |service| service
             .announce_pending(service.clock.now().minus(OUTBOX_AGE))
+            .await
+            .map(|_| ()));
+        repeat!(tasks, every(1_000), "ending what marks refuse", |service| service
+            .finish_marks(service.clock.now().minus(MARK_AGE))
             .await
             .map(|_| ()));
         repeat!(tasks, every(5_000), "saving stamp uses", |service| save_stamp_uses(service).await);
@@ -119,12 +127,32 @@ impl Turns {
 
 /// What a dashboard shows of the promise: what is still to be told, for how long, and what is remembered.
 async fn measure(service: &Service) -> Result<(), Error> {
-    let entries = u32::try_from(service.revocations.len()).unwrap_or(u32::MAX);
-    gauge!("bo_auth_ended_sessions_in_memory").set(f64::from(entries));
+    let usage = service.revocations.memory_usage();
+    let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+    gauge!("bo_auth_ended_sessions_in_memory").set(count(usage.sessions));
+    gauge!("bo_auth_user_marks_in_memory").set(count(usage.users));
+    gauge!("bo_auth_revocation_memory_bytes").set(count(usage.bytes));
+    gauge!("bo_auth_revocation_memory_overflown_parts").set(count(usage.overflown_parts));
+    let asked = service.revocations.asked();
+    counter!("bo_auth_verifications_total", "answered_by" => "database").absolute(asked);
+    counter!("bo_auth_verifications_total", "answered_by" => "memory").absolute(usage.answers.saturating_sub(asked));
     let backlog = service.db.outbox_backlog().await?;
     gauge!("bo_auth_outbox_events").set(f64::from(u32::try_from(backlog.events).unwrap_or(u32::MAX)));
     let age = backlog.oldest.map_or(Duration::ZERO, |oldest| oldest.until(service.clock.now()));
     gauge!("bo_auth_outbox_age_seconds").set(age.as_secs_f64());
+    let marks = service.db.marks_backlog().await?;
+    gauge!("bo_auth_marks_unfinished").set(f64::from(u32::try_from(marks.events).unwrap_or(u32::MAX)));
+    let age = marks.oldest.map_or(Duration::ZERO, |oldest| oldest.until(service.clock.now()));
+    gauge!("bo_auth_marks_unfinished_age_seconds").set(age.as_secs_f64());
+    if let Some(skew) = service.clock_skew().await? {
+        gauge!("bo_auth_clock_skew_seconds").set(skew.as_secs_f64());
+        if skew > MAX_CLOCK_SKEW {
+            tracing::warn!(
+                milliseconds = skew.as_millis(),
+                "this node's clock is not the database's: it is not ready until it is set right"
+            );
+        }
+    }
     Ok(())
 }
 

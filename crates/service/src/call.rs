@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bo_auth_core::identifier::{AreaCode, OwnerId, SystemId, UserId};
+use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::ReplayRule;
 use bo_auth_core::stamp::{SignedRequest, Stamp, StampScheme, verify_stamp};
 use bo_auth_core::time::Timestamp;
@@ -11,6 +12,7 @@ use bo_auth_core::token::access::{Expected, VerifiedAccess};
 use bo_auth_plugin::Chain;
 use bo_auth_store::admission::{AdmissionRequest, Admitted, Rate};
 use bo_auth_store::record::{RequestTrace, UserRecord};
+use bo_auth_store::revocation::SessionKey;
 
 use crate::tenant::{System, Tenant};
 use crate::{Error, Service};
@@ -151,7 +153,13 @@ impl Service {
     pub(crate) async fn find_tenant(&self, owner_id: Option<&str>) -> Result<Arc<Tenant>, Error> {
         let text = owner_id.ok_or(Error::ParameterMissing("XownerId"))?;
         let owner_id = OwnerId::parse(text).map_err(|_| Error::ParameterInvalid("XownerId"))?;
-        self.tenants.find(&owner_id, &self.db, &self.cache, &*self.clock).await?.ok_or(Error::TenantUnknown)
+        self.tenant(&owner_id).await?.ok_or(Error::TenantUnknown)
+    }
+
+    /// The tenant of this id, as its rows are since the last change that every node had to hear of.
+    pub(crate) async fn tenant(&self, owner_id: &OwnerId) -> Result<Option<Arc<Tenant>>, Error> {
+        let revision = self.revocations.tenant_revision(owner_id).await?;
+        self.tenants.find(owner_id, revision, &self.db, &self.cache, &*self.clock).await
     }
 
     /// The stamp must verify, be new, and the rates must have room. A stamp that fails counts against the rates too.
@@ -203,10 +211,21 @@ impl Call<'_> {
     /// [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`], [`Error::SessionEnded`].
     pub async fn verify_access(&self, shaping: &mut Shaping) -> Result<VerifiedAccess, Error> {
         let access = self.authentic_access(shaping)?.fresh()?;
-        match self.service.revocations.end_reason(&self.tenant.owner_id, access.session_id()).await? {
+        match self.end_reason_of(&access).await? {
             Some(reason) => Err(Error::SessionEnded(reason)),
             None => Ok(access),
         }
+    }
+
+    /// Why the token's session has ended, if it has.
+    pub(crate) async fn end_reason_of(&self, access: &VerifiedAccess) -> Result<Option<EndReason>, Error> {
+        let session = SessionKey {
+            owner_id: &self.tenant.owner_id,
+            session_id: access.session_id(),
+            sys_id: Some(&self.system.sys_id),
+            user_id: Some(access.user_id()),
+        };
+        Ok(self.service.revocations.end_reason(&session).await?)
     }
 
     /// The access token: authentic, though it may have expired and its session may have ended. For logout, which must

@@ -95,8 +95,8 @@ impl Service {
         answered: Option<(&str, &str)>,
     ) -> Result<(), Error> {
         let threshold = u64::from(settings.captcha_after_failures);
-        let account = self.cache.counter(owner_id, &subject.account_key()).await?;
-        let address = self.cache.counter(owner_id, &subject.address_key()).await?;
+        let account = self.failures(owner_id, &subject.account_key()).await;
+        let address = self.failures(owner_id, &subject.address_key()).await;
         if account < threshold && address < threshold.saturating_mul(ADDRESS_ALLOWANCE) {
             return Ok(());
         }
@@ -108,18 +108,37 @@ impl Service {
         if expected.value.0.eq_ignore_ascii_case(code) { Ok(()) } else { Err(Error::CaptchaInvalid) }
     }
 
+    /// How many failures are remembered. A cache that is away keeps nobody from signing in: guessing is then slowed by the
+    /// rates alone, which each node goes on judging by itself.
+    async fn failures(&self, owner_id: &OwnerId, key: &str) -> u64 {
+        let counted = self.cache.counter(owner_id, key).await;
+        counted.unwrap_or_else(|error| {
+            forgiven(&error);
+            0
+        })
+    }
+
     /// Counts a failed login against the account and the address.
-    pub(crate) async fn count_failure(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) -> Result<(), Error> {
-        self.cache.increase(owner_id, &subject.account_key(), FAILURE_MEMORY).await?;
-        self.cache.increase(owner_id, &subject.address_key(), FAILURE_MEMORY).await?;
-        Ok(())
+    pub(crate) async fn count_failure(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) {
+        for key in [subject.account_key(), subject.address_key()] {
+            if let Err(error) = self.cache.increase(owner_id, &key, FAILURE_MEMORY).await {
+                forgiven(&error);
+            }
+        }
     }
 
     /// A login that succeeded clears the account's failures; the address keeps its own, or one good account would
     /// hide the guessing of others.
-    pub(crate) async fn clear_failures(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) -> Result<(), Error> {
-        Ok(self.cache.reset(owner_id, &subject.account_key()).await?)
+    pub(crate) async fn clear_failures(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) {
+        if let Err(error) = self.cache.reset(owner_id, &subject.account_key()).await {
+            forgiven(&error);
+        }
     }
+}
+
+fn forgiven(error: &bo_auth_store::Error) {
+    metrics::counter!("bo_auth_admission_degraded_total").increment(1);
+    tracing::debug!(%error, "failed logins are not remembered");
 }
 
 /// Whose failures are counted.

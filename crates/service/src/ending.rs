@@ -8,7 +8,7 @@ use std::time::Duration;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, NewSession, RequestTrace, UserEnding};
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, NewSession, RequestTrace, Revoked, UserEnding};
 
 use crate::tenant::System;
 use crate::{Call, Error, Service};
@@ -36,6 +36,8 @@ pub(crate) enum Inserted {
     Refused,
     /// Another session has its id.
     IdTaken,
+    /// A mark refuses it: it must begin at this instant or later.
+    TooEarly(Timestamp),
 }
 
 impl Call<'_> {
@@ -92,13 +94,13 @@ impl Service {
     }
 
     /// Ends several sessions of one user, in the same way.
-    pub(crate) async fn end_user_sessions(self: &Arc<Self>, ending: UserEnding) -> Result<Vec<EndedSession>, Error> {
+    pub(crate) async fn end_user_sessions(self: &Arc<Self>, ending: UserEnding) -> Result<Revoked, Error> {
         let service = Arc::clone(self);
         carry_out(async move {
-            let ended = service.db.end_user_sessions(&ending).await?;
-            service.announcer.announce(&ended).await?;
-            service.hide_from_old_servers(&ended).await;
-            Ok(ended)
+            let revoked = service.db.end_user_sessions(&ending).await?;
+            service.announcer.announce_revoked(&revoked).await?;
+            service.hide_from_old_servers(&revoked.sessions).await;
+            Ok(revoked)
         })
         .await
     }
@@ -115,6 +117,7 @@ impl Service {
                 }
                 Ok(None) => Ok(Inserted::Refused),
                 Err(bo_auth_store::Error::Exists(_)) => Ok(Inserted::IdTaken),
+                Err(bo_auth_store::Error::BeganTooEarly(not_before)) => Ok(Inserted::TooEarly(not_before)),
                 Err(error) => Err(error.into()),
             }
         })
@@ -150,8 +153,14 @@ impl Service {
         Ok(total)
     }
 
-    /// Removes the outbox rows of what has been announced.
+    /// Removes the outbox rows of what has been announced, and the marks about which nothing is left to do.
     pub(crate) async fn remove_announced(&self) -> Result<(), Error> {
+        for mark in self.announcer.announced.take_marks() {
+            if let Err(error) = self.db.remove_mark(&mark).await {
+                self.announcer.announced.add_marks([mark]);
+                return Err(error.into());
+            }
+        }
         let announced = self.announcer.announced.take();
         for (position, page) in announced.chunks(500).enumerate() {
             if let Err(error) = self.db.remove_events(page).await {

@@ -90,7 +90,7 @@ impl Service {
     }
 
     async fn hide(&self, session: &EndedSession) -> Result<(), Error> {
-        let found = self.tenants.find(&session.owner_id, &self.db, &self.cache, &*self.clock).await?;
+        let found = self.tenant(&session.owner_id).await?;
         let Some(tenant) = found else { return Ok(()) };
         for old in self.shown.to(session) {
             // Under whichever key the cookie was made.

@@ -10,6 +10,7 @@ use bo_auth_core::token::has_cookie_form;
 use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::old_sessions::OldSession;
 use bo_auth_store::record::{Actor, Credentials, RequestTrace, SessionRecord, UserRecord};
+use bo_auth_store::revocation::SessionKey;
 
 use crate::call::{RequestFacts, per_minute};
 use crate::captcha::FailureSubject;
@@ -118,7 +119,7 @@ impl Service {
     /// # Errors
     /// Those of the tenant and system.
     pub async fn legacy_allows_origin(&self, fleet: &Fleet, origin: &str) -> Result<bool, Error> {
-        let found = self.tenants.find(&fleet.owner_id, &self.db, &self.cache, &*self.clock).await?;
+        let found = self.tenant(&fleet.owner_id).await?;
         let tenant = found.ok_or(Error::TenantUnknown)?;
         let system = tenant.system(Some(&fleet.sys_id))?;
         Ok(system.settings.allowed_origins.iter().any(|allowed| allowed == origin))
@@ -132,7 +133,7 @@ impl Service {
         caller: LegacyCaller,
     ) -> Result<Call<'a>, Error> {
         let now = self.clock.now();
-        let found = self.tenants.find(&fleet.owner_id, &self.db, &self.cache, &*self.clock).await?;
+        let found = self.tenant(&fleet.owner_id).await?;
         let tenant = found.ok_or(Error::TenantUnknown)?;
         if tenant.disabled {
             return Err(Error::TenantDisabled);
@@ -191,7 +192,9 @@ impl Call<'_> {
     async fn name_of_session(&self, cookie: &str) -> Result<String, Error> {
         let (service, owner_id) = (self.service, &self.tenant.owner_id);
         let session_id = self.tenant.cookie_keys.verify(cookie, self.now).ok_or(Error::TokenMissing)?;
-        if let Some(reason) = service.revocations.end_reason(owner_id, session_id).await? {
+        // A cookie names no user; the row, which is looked at next in any case, knows the marks of all levels.
+        let known = SessionKey { owner_id, session_id, sys_id: Some(&self.system.sys_id), user_id: None };
+        if let Some(reason) = service.revocations.end_reason(&known).await? {
             return Err(Error::SessionEnded(reason));
         }
         let session = self.live_session(session_id).await?;

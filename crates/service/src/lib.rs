@@ -10,6 +10,7 @@ pub mod legacy_fleet;
 pub mod legacy_session;
 pub mod login;
 pub mod logout;
+pub mod mark;
 pub mod operator;
 pub mod plugin;
 pub mod refresh;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bo_auth_core::session::{SessionId, time_ordered_id};
 use bo_auth_core::stamp::decrypt_password;
+use bo_auth_core::time::Timestamp;
 use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::record::{Credentials, NewSession, RequestTrace, SessionRecord, UserRecord};
 
@@ -21,8 +22,8 @@ const USER_AGENT_CHARACTERS: usize = 256;
 /// The longest name to sign in with, in bytes.
 const ACCOUNT_BYTES: usize = 128;
 
-/// How many ids are tried for a session before the login is put off.
-const ID_ATTEMPTS: usize = 5;
+/// How many ids and beginnings are tried for a session before the login is put off.
+const ID_ATTEMPTS: usize = 64;
 
 /// What a login is asked with.
 #[derive(Clone, Copy)]
@@ -98,13 +99,13 @@ impl Call<'_> {
         let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
         let fits = service.passwords.verify(password.clone(), hash).await?;
         let Some(mut credentials) = found.filter(|_| fits) else {
-            service.count_failure(owner_id, subject).await?;
+            service.count_failure(owner_id, subject).await;
             return Err(Error::LoginFailed);
         };
         if credentials.user.disabled {
             return Err(Error::UserDisabled);
         }
-        service.clear_failures(owner_id, subject).await?;
+        service.clear_failures(owner_id, subject).await;
         if service.passwords.needs_rehash(&credentials.password_hash) {
             credentials.password_hash = self.renew_hash(&credentials, password).await?;
         }
@@ -135,7 +136,8 @@ impl Call<'_> {
     }
 
     /// Opens a session and signs its first pair. Sessions that give way under the limit are announced before this
-    /// returns.
+    /// returns. It begins now, or a moment later where whoever signed the user, the system or the tenant out a moment ago
+    /// has a clock that is ahead of ours.
     ///
     /// # Errors
     /// [`Error::LoginFailed`] where the password has changed or the user was disabled since they were checked.
@@ -145,8 +147,9 @@ impl Call<'_> {
         password_hash: &str,
         trace: RequestTrace,
     ) -> Result<(SessionRecord, TokenPair), Error> {
+        let mut begins = self.now;
         for _ in 0..ID_ATTEMPTS {
-            let session = self.new_session(user, &trace);
+            let session = self.new_session(user, &trace, begins);
             let access_expires_at = self.access_expiry(session.expires_at);
             let tokens = self.issue_pair(&session, 0, access_expires_at, user)?;
             let new = NewSession {
@@ -161,22 +164,23 @@ impl Call<'_> {
                 Inserted::Refused => return Err(Error::LoginFailed),
                 // Many logins share a millisecond, and two of them drew the same number.
                 Inserted::IdTaken => {}
+                Inserted::TooEarly(not_before) => begins = begins.max(not_before),
             }
         }
         Err(Error::Unavailable(None))
     }
 
-    /// A session that begins now, with an id of its own.
-    fn new_session(&self, user: &UserRecord, trace: &RequestTrace) -> SessionRecord {
+    /// A session that begins then, with an id of its own.
+    fn new_session(&self, user: &UserRecord, trace: &RequestTrace, begins: Timestamp) -> SessionRecord {
         let settings = &self.system.settings;
         let seconds = |count: u32| Duration::from_secs(u64::from(count));
         SessionRecord {
-            session_id: SessionId::generate(self.now, &*self.service.random),
+            session_id: SessionId::generate(begins, &*self.service.random),
             sys_id: self.system.sys_id.clone(),
             user_id: user.user_id.clone(),
             generation: 0,
-            created_at: self.now,
-            refreshed_at: self.now,
+            created_at: begins,
+            refreshed_at: begins,
             idle_expires_at: self.now.plus(seconds(settings.session_idle_seconds)),
             expires_at: self.now.plus(seconds(settings.session_seconds)),
             first_share_user_id: trace.first_share_user_id.clone(),

@@ -23,6 +23,9 @@ use crate::plugin::catalogue::Catalogue;
 use crate::stamp_counter::StampCounter;
 use crate::tenant_registry::TenantRegistry;
 
+/// How far a node's clock may be from the database's before it is not ready.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
+
 /// What a service is built from.
 pub struct Parts {
     /// The truth.
@@ -117,6 +120,21 @@ impl Service {
         Ok(Arc::new(service))
     }
 
+    /// How far this node's clock is from the database's, as far as can be told; `None` where both are one machine's.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the database does not answer.
+    pub async fn clock_skew(&self) -> Result<Option<Duration>, Error> {
+        if matches!(self.db, Db::Sqlite { .. }) {
+            return Ok(None);
+        }
+        let before = self.clock.now();
+        let theirs = self.db.now().await?;
+        let after = self.clock.now();
+        // It told its time at some moment in between.
+        Ok(Some(theirs.until(before).max(after.until(theirs))))
+    }
+
     /// Whether any system lists the origin.
     pub fn allows_origin(&self, origin: &str) -> bool {
         self.tenants.allows_origin(origin)
@@ -127,7 +145,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn key_set(&self, owner_id: &OwnerId) -> Result<Option<serde_json::Value>, Error> {
-        let tenant = self.tenants.find(owner_id, &self.db, &self.cache, &*self.clock).await?;
+        let tenant = self.tenant(owner_id).await?;
         Ok(tenant.filter(|tenant| !tenant.disabled).map(|tenant| tenant.signing_keys.jwks(self.clock.now())))
     }
 }

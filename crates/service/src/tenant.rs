@@ -24,6 +24,8 @@ pub struct Tenant {
     pub name: String,
     /// Whether it is disabled.
     pub disabled: bool,
+    /// What its rows were at.
+    pub revision: i64,
     /// DES keys, the newest first, each with the instant from which it is refused.
     pub stamp_keys: Vec<(StampKey, Option<Timestamp>)>,
     /// HMAC keys of the stamp's second version, likewise.
@@ -106,6 +108,7 @@ impl Tenant {
             systems,
             default_system: record.default_sys_id,
             disabled: record.disabled,
+            revision: record.revision,
             name: record.name,
             owner_id: record.owner_id,
         })

@@ -40,13 +40,41 @@ impl TenantRegistry {
         Self { prepared, origins: RwLock::default(), master_key }
     }
 
-    /// The tenant, or `None` where there is none.
-    pub(crate) async fn find(&self, owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<Arc<Tenant>>, Error> {
+    /// The tenant as its rows are at `revision` or later, or `None` where there is none.
+    pub(crate) async fn find(
+        &self,
+        owner_id: &OwnerId,
+        revision: i64,
+        db: &Db,
+        cache: &Cache,
+        clock: &dyn Clock,
+    ) -> Result<Option<Arc<Tenant>>, Error> {
+        let is_recent = |prepared: &Option<Arc<Tenant>>| prepared.as_ref().map_or(0, |tenant| tenant.revision) >= revision;
         if let Some(prepared) = self.prepared.get(owner_id).await {
+            if is_recent(&prepared) {
+                return Ok(prepared);
+            }
+            self.prepared.invalidate(owner_id).await;
+        }
+        let prepared = self.prepare(owner_id, revision, db, cache, clock).await?;
+        if is_recent(&prepared) {
             return Ok(prepared);
         }
+        // Another request had begun to read the rows before they changed.
+        self.prepared.invalidate(owner_id).await;
+        self.prepare(owner_id, revision, db, cache, clock).await
+    }
+
+    async fn prepare(
+        &self,
+        owner_id: &OwnerId,
+        revision: i64,
+        db: &Db,
+        cache: &Cache,
+        clock: &dyn Clock,
+    ) -> Result<Option<Arc<Tenant>>, Error> {
         let load = async {
-            let record = load_record(owner_id, db, cache, clock).await?;
+            let record = load_record(owner_id, revision, db, cache, clock).await?;
             record.map(|record| Tenant::assemble(record, &self.master_key).map(Arc::new)).transpose()
         };
         // Many requests for one tenant that is not here yet load it once.
@@ -82,10 +110,15 @@ impl TenantRegistry {
     }
 }
 
-async fn load_record(owner_id: &OwnerId, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
+async fn load_record(owner_id: &OwnerId, revision: i64, db: &Db, cache: &Cache, clock: &dyn Clock) -> Result<Option<TenantRecord>, Error> {
     // A cache that does not answer is a miss: the database is the truth.
     let refill = match cache.lookup::<CachedTenant>(owner_id, owner_id.as_str()).await {
-        Ok(Lookup::Hit(hit)) => return Ok(Some(Arc::unwrap_or_clone(hit.value))),
+        Ok(Lookup::Hit(hit)) if hit.value.revision >= revision => return Ok(Some(Arc::unwrap_or_clone(hit.value))),
+        // Whoever changed the rows could not take them out of the cache.
+        Ok(Lookup::Hit(_)) => {
+            cache.remove::<CachedTenant>(owner_id, owner_id.as_str()).await.ok();
+            cache.begin_refill::<CachedTenant>(owner_id, owner_id.as_str()).await.ok()
+        }
         Ok(Lookup::Miss(refill)) => Some(refill),
         Err(_) => None,
     };

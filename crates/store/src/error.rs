@@ -16,6 +16,10 @@ pub enum Error {
     /// The row to be changed is not there.
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// A session was to be opened that began before its user, system or tenant was signed out, by the clock of whoever did
+    /// that: it must begin at this instant or later.
+    #[error("the session would have begun too early")]
+    BeganTooEarly(bo_auth_core::time::Timestamp),
     /// A statement failed for a reason that is a defect, not an outage.
     #[error("a database statement failed")]
     Statement(#[source] sqlx::Error),
@@ -34,6 +38,11 @@ impl Error {
     /// Whether the store may answer later: the caller says "unavailable", not "internal".
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::DatabaseUnavailable(_) | Self::CacheUnavailable(_))
+    }
+
+    /// Whether a connection must not be used again after this.
+    pub(crate) fn breaks_connection(&self) -> bool {
+        matches!(self, Self::DatabaseUnavailable(_)) && !self.is_conflict()
     }
 
     /// Whether a transaction was undone because of another one and can be run again: a deadlock, a serialisation

@@ -24,6 +24,9 @@ pub struct TenantRecord {
     pub systems: Vec<SystemRecord>,
     /// Its keys, the newest first.
     pub keys: Vec<KeyRecord>,
+    /// How often these rows were changed in a way that every node had to hear of. What an older server has cached has none.
+    #[serde(default)]
+    pub revision: i64,
 }
 
 /// A system of a tenant.
@@ -281,6 +284,95 @@ pub struct EndedSession {
     pub keep_until: Timestamp,
     /// The id of the event that its end is; 0 where it is not known any more.
     pub event_id: i64,
+}
+
+/// Whose sessions a not-before mark refuses: those of one level of the rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// All of the tenant.
+    Tenant,
+    /// All of one of its systems.
+    System(SystemId),
+    /// All of one of its users, in whichever system.
+    User(UserId),
+}
+
+/// All sessions of a user, a system or a tenant that are to end.
+#[derive(Debug, Clone)]
+pub struct Marking {
+    /// The tenant.
+    pub owner_id: OwnerId,
+    /// Whose sessions.
+    pub scope: Scope,
+    /// Why.
+    pub reason: EndReason,
+    /// By whom.
+    pub actor: Actor,
+    /// When. The mark may lie a little later: behind the newest session that another node's clock has dated.
+    pub at: Timestamp,
+    /// The request it came with.
+    pub trace: RequestTrace,
+}
+
+/// A not-before mark as it stands in the database: every session of its scope that began earlier is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotBefore {
+    /// The tenant.
+    pub owner_id: OwnerId,
+    /// Whose sessions.
+    pub scope: Scope,
+    /// From when on sessions must have begun; the epoch where only the tenant's rows have changed.
+    pub not_before: Timestamp,
+    /// Why.
+    pub reason: EndReason,
+    /// What the tenant's rows are at; 0 for a user's mark, which says nothing of them.
+    pub revision: i64,
+    /// The id of the event that the mark is; 0 where it is not known any more, or none was written.
+    pub event_id: i64,
+}
+
+/// What a change has ended: sessions whose rows say so, and whole scopes whose rows follow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// Sessions that this call has ended.
+    pub sessions: Vec<EndedSession>,
+    /// Marks that this call has made.
+    pub marks: Vec<NotBefore>,
+}
+
+impl Revoked {
+    /// How many sessions of a user end in the transaction that makes the user's mark; the others follow.
+    pub const AT_ONCE: usize = 1_000;
+
+    /// Marks about which nothing is left to do once they are told: every session of theirs has its end already.
+    pub fn finished_marks(&self) -> impl Iterator<Item = &NotBefore> {
+        let all = self.sessions.len() < Self::AT_ONCE;
+        self.marks.iter().filter(move |mark| mark.not_before == Timestamp(0) || (all && matches!(mark.scope, Scope::User(_))))
+    }
+
+    /// Sessions alone.
+    pub const fn of_sessions(sessions: Vec<EndedSession>) -> Self {
+        Self { sessions, marks: Vec::new() }
+    }
+
+    /// Whether there is nothing that anybody must hear of.
+    pub const fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.marks.is_empty()
+    }
+}
+
+/// A mark whose sessions are still to be ended one by one.
+#[derive(Debug, Clone)]
+pub struct PendingMark {
+    /// The mark.
+    pub mark: NotBefore,
+    /// By whom.
+    pub actor: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The request it came with.
+    pub trace: RequestTrace,
 }
 
 /// What became of an [`Ending`].

@@ -21,7 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a call may take, whatever it waits for: connecting, other calls, Redis.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long calls fail at once after one found Redis away, so that an outage costs callers nothing but the first wait.
+/// How long calls fail at once after one found Redis away. Then one call tries while the others go on failing at once, so that
+/// an outage costs callers nothing but the first wait.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// After so long without an acknowledgement the kernel gives a TCP connection up: a peer that vanished without a
@@ -92,10 +93,10 @@ impl RedisConnection {
             Ok(outcome) => outcome,
             Err(_) => Err(io_error(std::io::ErrorKind::TimedOut, "Redis did not answer in time")),
         };
-        if let Err(error) = &outcome
-            && (error.is_timeout() || error.is_connection_refusal())
-        {
-            pause.begin();
+        match &outcome {
+            Err(error) if error.is_timeout() || error.is_connection_refusal() => pause.begin(),
+            // A refusal of the command is an answer too.
+            Ok(_) | Err(_) => pause.end(),
         }
         outcome
     }
@@ -137,14 +138,29 @@ impl Pause {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether a call must fail at once. The one that finds the pause run out tries, for all.
     fn is_on(&self) -> bool {
         let until = self.until_millis.load(Ordering::Relaxed);
-        until != 0 && self.now() < until
+        if until == 0 {
+            return false;
+        }
+        // One that tries and is given up half-way holds the others back for no longer than it could have taken.
+        let tried = self.after(CALL_TIMEOUT + PAUSE);
+        self.now() < until || self.until_millis.compare_exchange(until, tried, Ordering::Relaxed, Ordering::Relaxed).is_err()
     }
 
     fn begin(&self) {
-        let until = self.now().saturating_add(u64::try_from(PAUSE.as_millis()).unwrap_or(0));
-        self.until_millis.store(until, Ordering::Relaxed);
+        self.until_millis.store(self.after(PAUSE), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        if self.until_millis.load(Ordering::Relaxed) != 0 {
+            self.until_millis.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn after(&self, time: Duration) -> u64 {
+        self.now().saturating_add(u64::try_from(time.as_millis()).unwrap_or(0))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The property: a verify, refresh or cookie call that starts after a logout's success was received is refused, on every
 //! node, for ever. And what never was signed out is not refused for being signed out.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::history::{History, Kind, Operation, Outcome};
@@ -18,12 +20,16 @@ pub(crate) struct Verdict {
     pub(crate) logins: usize,
     /// Operations that failed: no violation, but the price of a fault.
     pub(crate) failed: usize,
+    /// The same by kind and code.
+    pub(crate) failures: BTreeMap<String, usize>,
     /// Accepted after the logout's reply.
     pub(crate) stale: usize,
     /// Refused though nobody had begun to sign the session out.
     pub(crate) wrongly_refused: usize,
     /// Acknowledged, and gone.
     pub(crate) lost: usize,
+    /// Refresh tokens that were followed by two different ones.
+    pub(crate) forks: usize,
     /// What a scenario found by itself.
     pub(crate) found: usize,
     /// How long logouts took that succeeded, in order.
@@ -47,6 +53,8 @@ impl Verdict {
             }
             if operation.outcome == Outcome::Failed {
                 verdict.failed += 1;
+                let what = format!("{:?} {}", operation.kind, operation.code.as_deref().unwrap_or_default());
+                *verdict.failures.entry(what).or_default() += 1;
             }
             if (operation.kind, operation.outcome) == (Kind::Logout, Outcome::Accepted) {
                 verdict.logout_times.push(operation.time());
@@ -64,6 +72,11 @@ impl Verdict {
                 let code = operation.code.as_deref().unwrap_or_default();
                 verdict.tell(|| format!("{:?} on node {} refused with {code} before any logout", operation.kind, operation.node + 1));
             }
+        }
+        verdict.forks = sessions.iter().map(|session| session.forks.load(Ordering::Relaxed)).sum();
+        if verdict.forks > 0 {
+            let forks = verdict.forks;
+            verdict.tell(|| format!("{forks} refresh tokens were followed by two different ones"));
         }
         verdict.logout_times.sort_unstable();
         verdict
@@ -86,7 +99,7 @@ impl Verdict {
 
     /// How many violations there are.
     pub(crate) const fn violations(&self) -> usize {
-        self.stale + self.lost + self.found
+        self.stale + self.lost + self.forks + self.found
     }
 
     /// So long took logouts at most, of so many in a hundred.

@@ -14,24 +14,28 @@ pub(crate) struct Client {
     pub(crate) frontend: Arc<Frontend>,
     pub(crate) addresses: Addresses,
     pub(crate) history: Arc<History>,
+    /// The nodes that a load calls.
+    pub(crate) targets: Arc<[usize]>,
     connections: Vec<Option<Connection>>,
 }
 
 impl Clone for Client {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.frontend), Arc::clone(&self.addresses), Arc::clone(&self.history))
+        let client = Self::new(Arc::clone(&self.frontend), Arc::clone(&self.addresses), Arc::clone(&self.history));
+        Self { targets: Arc::clone(&self.targets), ..client }
     }
 }
 
 impl Client {
     pub(crate) fn new(frontend: Arc<Frontend>, addresses: Addresses, history: Arc<History>) -> Self {
         let connections = addresses.iter().map(|_| None).collect();
-        Self { frontend, addresses, history, connections }
+        let targets = (0..addresses.len()).collect();
+        Self { frontend, addresses, history, targets, connections }
     }
 
-    /// How many nodes there are.
-    pub(crate) fn nodes(&self) -> usize {
-        self.addresses.len()
+    /// The same for a load that calls some of the nodes only.
+    pub(crate) fn of_nodes(&self, nodes: &[usize]) -> Self {
+        Self { targets: nodes.into(), ..self.clone() }
     }
 
     /// Signs a user in.
@@ -72,7 +76,7 @@ impl Client {
         if outcome == Outcome::Accepted
             && let Some(next) = answer.as_ref().and_then(pair_of)
         {
-            session.add(next);
+            session.succeed(refresh, next);
         }
         self.history.record(operation);
         outcome
@@ -81,8 +85,12 @@ impl Client {
     /// Signs a session out. Answers whether the receipt says that this call has ended it.
     pub(crate) async fn logout(&mut self, node: usize, session: &Session, proof: &Proof) -> (Outcome, bool) {
         let request = self.frontend.logout(proof);
+        self.leave(node, session, &request).await
+    }
+
+    async fn leave(&mut self, node: usize, session: &Session, request: &str) -> (Outcome, bool) {
         session.leaving.get_or_init(Instant::now);
-        let (operation, answer) = self.ask(node, Kind::Logout, Some(session), &request).await;
+        let (operation, answer) = self.ask(node, Kind::Logout, Some(session), request).await;
         let outcome = operation.outcome;
         if outcome == Outcome::Accepted {
             session.signed_out.get_or_init(|| operation.ended);
@@ -90,6 +98,12 @@ impl Client {
         self.history.record(operation);
         let first = answer.is_some_and(|answer| answer.json()["data"]["alreadyEnded"] == false);
         (outcome, first)
+    }
+
+    /// Signs out all sessions of a session's user.
+    pub(crate) async fn logout_all(&mut self, node: usize, session: &Session, proof: &Proof) -> Outcome {
+        let request = self.frontend.logout(proof).replacen("&_nodejs=", "&scope=all&_nodejs=", 1);
+        self.leave(node, session, &request).await.0
     }
 
     /// Sends a request. A connection that breaks is opened anew for the next one.

@@ -1,6 +1,8 @@
 //! What happened: every operation with the instants of its beginning and its end on one monotonic clock, and the sessions
 //! with all their proofs.
 
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,10 @@ impl Operation {
 pub(crate) struct Session {
     pub(crate) number: usize,
     proofs: Mutex<Vec<Proof>>,
+    /// The refresh token that followed each.
+    successors: Mutex<HashMap<String, String>>,
+    /// Refresh tokens that were followed by two different ones.
+    pub(crate) forks: AtomicUsize,
     /// When somebody first tried to sign it out.
     pub(crate) leaving: OnceLock<Instant>,
     /// When the first logout that succeeded was answered.
@@ -68,9 +74,16 @@ impl Session {
         lock(&self.proofs).last().cloned()
     }
 
-    /// Takes up another proof.
-    pub(crate) fn add(&self, proof: Proof) {
-        lock(&self.proofs).push(proof);
+    /// Takes up the proof that a refresh was answered with. Asked again, a refresh gives the same next refresh token.
+    pub(crate) fn succeed(&self, refresh: &str, next: Proof) {
+        if let Proof::Pair { refresh: successor, .. } = &next {
+            let mut successors = lock(&self.successors);
+            let known = successors.entry(refresh.to_owned()).or_insert_with(|| successor.clone());
+            if known != successor {
+                self.forks.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        lock(&self.proofs).push(next);
     }
 }
 
@@ -90,8 +103,14 @@ impl History {
     /// Takes up a session that was opened.
     pub(crate) fn open(&self, proof: Proof) -> Arc<Session> {
         let mut sessions = lock(&self.sessions);
-        let session =
-            Session { number: sessions.len(), proofs: Mutex::new(vec![proof]), leaving: OnceLock::new(), signed_out: OnceLock::new() };
+        let session = Session {
+            number: sessions.len(),
+            proofs: Mutex::new(vec![proof]),
+            successors: Mutex::default(),
+            forks: AtomicUsize::new(0),
+            leaving: OnceLock::new(),
+            signed_out: OnceLock::new(),
+        };
         let session = Arc::new(session);
         sessions.push(Arc::clone(&session));
         session

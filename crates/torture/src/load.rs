@@ -50,7 +50,7 @@ impl Load {
         for _ in 0..weight.workers {
             let worker = Worker {
                 client: client.clone(),
-                probes: (0..client.nodes()).map(|_| client.clone()).collect(),
+                probes: client.targets.iter().map(|_| client.clone()).collect(),
                 dice: Dice::new(),
                 weight,
                 stopped: stopped.clone(),
@@ -103,7 +103,7 @@ impl Worker {
     }
 
     fn any_node(&mut self) -> usize {
-        self.dice.below(self.client.nodes())
+        self.client.targets[self.dice.below(self.client.targets.len())]
     }
 
     async fn one_session(&mut self) {
@@ -129,7 +129,14 @@ impl Worker {
         let node = self.any_node();
         match session.current() {
             Some(Proof::Pair { refresh, .. }) if self.dice.one_in(4) => {
-                self.client.refresh(node, session, &refresh).await;
+                if !self.dice.one_in(3) {
+                    self.client.refresh(node, session, &refresh).await;
+                    return;
+                }
+                // A client that lost its answer asks again, perhaps elsewhere and at the same time.
+                let other = self.dice.below(self.probes.len());
+                let beside = self.client.targets[other];
+                tokio::join!(self.client.refresh(node, session, &refresh), self.probes[other].refresh(beside, session, &refresh));
             }
             Some(proof) => {
                 self.client.verify(node, session, &proof).await;
@@ -146,8 +153,9 @@ impl Worker {
             let racing = self.dice.one_in(4);
             let outcome = match &proof {
                 Proof::Pair { refresh, .. } if racing => {
-                    let other = &mut self.probes[(node + 1) % self.client.nodes()];
-                    let beside = (node + 1) % self.client.addresses.len();
+                    let other = self.dice.below(self.probes.len());
+                    let beside = self.client.targets[other];
+                    let other = &mut self.probes[other];
                     let (left, _) = tokio::join!(self.client.logout(node, session, &proof), other.refresh(beside, session, refresh));
                     left.0
                 }
@@ -162,7 +170,8 @@ impl Worker {
     }
 
     async fn probe(&mut self, session: &Session, proof: &Proof) {
-        join_all(self.probes.iter_mut().enumerate().map(|(node, client)| client.verify(node, session, proof))).await;
+        let targets = Arc::clone(&self.client.targets);
+        join_all(self.probes.iter_mut().zip(targets.iter()).map(|(client, node)| client.verify(*node, session, proof))).await;
         if let Proof::Pair { refresh, .. } = proof {
             let node = self.any_node();
             self.client.refresh(node, session, refresh).await;
@@ -178,7 +187,7 @@ async fn replay(mut client: Client, rest: Duration, stopped: watch::Receiver<boo
         let Some(session) = client.history.session(dice.below(usize::MAX)) else { continue };
         let proofs = session.proofs();
         let proof = &proofs[dice.below(proofs.len())];
-        let node = dice.below(client.nodes());
+        let node = client.targets[dice.below(client.targets.len())];
         client.verify(node, &session, proof).await;
         // An older generation of a session that lives would be taken for theft.
         if let (Proof::Pair { refresh, .. }, Some(_)) = (proof, session.signed_out.get()) {

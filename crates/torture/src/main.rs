@@ -15,6 +15,7 @@ mod node;
 mod postgres;
 mod process;
 mod proxy;
+mod record;
 mod redis;
 mod replay;
 mod report;
@@ -49,7 +50,7 @@ struct Options {
     #[arg(long)]
     short: bool,
 
-    /// Write the result into this file, below its line `<!-- result -->`
+    /// Take the results into the table of this file, below its line `<!-- result -->`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 

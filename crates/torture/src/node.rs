@@ -5,16 +5,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
 
 use crate::Failure;
+use crate::frontend::plain;
 use crate::process::signal;
+use crate::wire::call;
 
-/// How long a node may take to listen.
+/// How long a node may take to answer.
 const START: Duration = Duration::from_secs(30);
 
 /// A node's process, and how to start it again.
@@ -43,26 +43,19 @@ impl Node {
         binary.clone_into(&mut self.binary);
     }
 
-    /// Starts it with these variables in its environment and nothing else, and waits until it listens.
+    /// Starts it with these variables in its environment and nothing else, and waits until it answers.
     pub(crate) async fn start(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Failure> {
         let mut command = Command::new(&self.binary);
         command.arg("serve").args(["--listen", &self.listens.to_string()]).args(&self.arguments);
-        command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn()?;
-        let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
-        let mut log = tokio::fs::OpenOptions::new().create(true).append(true).open(&self.log).await?;
-        let (listening, mut heard) = watch::channel(false);
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                let _ = log.write_all(format!("{line}\n").as_bytes()).await;
-                if line.contains("\"listening\"") {
-                    listening.send_replace(true);
-                }
+        command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let mut child = command.stderr(log).spawn()?;
+        let begun = Instant::now();
+        while !call(self.listens, &plain("/healthz")).await.is_ok_and(|answer| answer.status == 200) {
+            if child.try_wait()?.is_some() || begun.elapsed() > START {
+                return Err(format!("a node does not start; see {}", self.log.display()).into());
             }
-        });
-        let started = tokio::time::timeout(START, heard.wait_for(|listens| *listens)).await;
-        if !started.is_ok_and(|heard| heard.is_ok()) {
-            return Err(format!("a node does not start; see {}", self.log.display()).into());
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.child = Some(child);
         Ok(())

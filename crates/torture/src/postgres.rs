@@ -46,7 +46,7 @@ impl Postgres {
             let mut command = as_postgres("postgres")?;
             command.arg("-D").arg(self.data()).args(["-p", &port, "-k", ""]);
             // What is killed here is the processes, not the machine: what was written to the kernel stays.
-            for setting in ["listen_addresses=127.0.0.1", "max_connections=200", "fsync=off", "log_min_messages=panic"] {
+            for setting in ["listen_addresses=127.0.0.1", "max_connections=200", "fsync=off", "dynamic_shared_memory_type=mmap"] {
                 command.args(["-c", setting]);
             }
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -103,10 +103,18 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        if let Ok(family) = self.family() {
+        let Ok(family) = self.family() else { return };
+        let signal = |name, family: &[u32]| {
             let processes = family.iter().map(u32::to_string);
-            let _ = std::process::Command::new("kill").arg("-KILL").args(processes).stderr(Stdio::null()).status();
+            let _ = std::process::Command::new("kill").arg(name).args(processes).stderr(Stdio::null()).status();
+        };
+        // At once, and without leaving shared memory behind.
+        signal("-QUIT", &family[..1]);
+        let asked = std::time::Instant::now();
+        while is_there(family[0]) && asked.elapsed() < Duration::from_secs(2) {
+            std::thread::sleep(Duration::from_millis(10));
         }
+        signal("-KILL", &family);
     }
 }
 

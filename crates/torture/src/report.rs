@@ -1,6 +1,5 @@
 //! What a run found: a line for each scenario while it runs, a table in the end, and the record in the documentation.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,10 +8,8 @@ use bo_auth_core::time::{Clock, SystemClock};
 use crate::Failure;
 use crate::check::Verdict;
 use crate::form::Form;
+use crate::record::{self, HEAD, Line};
 use crate::scenario::{Scenario, Trial};
-
-/// Where the record begins in its file.
-const MARK: &str = "<!-- result -->\n";
 
 /// Says something to the person at the terminal.
 #[expect(clippy::print_stderr, reason = "progress is for a person")]
@@ -57,6 +54,10 @@ impl Row {
             verdict.wrongly_refused,
             self.times(),
         ));
+        if !verdict.failures.is_empty() {
+            let failures: Vec<String> = verdict.failures.iter().map(|(what, count)| format!("{what} {count}")).collect();
+            say(&format!("    failed: {}", failures.join(", ")));
+        }
         for line in verdict.told.iter().chain(&self.notes) {
             say(&format!("    {line}"));
         }
@@ -72,7 +73,7 @@ impl Row {
         format!("logout p50 {half} ms, p99 {most} ms, max {all} ms{recovery}; took {:.1} s", self.time.as_secs_f64())
     }
 
-    fn line(&self) -> String {
+    fn line(&self, stamp: &str) -> Line {
         let verdict = &self.verdict;
         let millis = |time: Duration| time.as_millis().to_string();
         let mutants: Vec<String> = self.mutants.iter().map(|(guard, noticed)| format!("{guard} {noticed}")).collect();
@@ -88,8 +89,11 @@ impl Row {
             verdict.wrongly_refused.to_string(),
             format!("{} / {}", millis(verdict.logout_time(99)), millis(verdict.logout_time(100))),
             self.recovery.map_or_else(String::new, millis),
+            stamp.to_owned(),
         ];
-        format!("| {} |\n", cells.join(" | "))
+        let name = self.scenario.name;
+        let note = if self.notes.is_empty() { String::new() } else { format!("`{name}`: {}.", self.notes.join("; ")) };
+        Line { name, cells: format!("| {} |", cells.join(" | ")), note }
     }
 }
 
@@ -109,34 +113,23 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Prints the table and writes the record; true where everything holds.
+    /// Prints the table and takes it into the record; true where everything holds.
     #[expect(clippy::print_stdout, reason = "the result is what the program is for")]
     pub(crate) fn finish(&self, record: Option<&Path>, version: &str) -> Result<bool, Failure> {
-        let text = self.text(version);
-        println!("{text}");
+        let now = SystemClock.now().to_string();
+        let stamp = format!("{}, {version}", now.split('T').next().unwrap_or_default());
+        let lines: Vec<Line> = self.rows.iter().map(|row| row.line(&stamp)).collect();
+        let table: String = lines.iter().map(|line| format!("{}\n", line.cells)).collect();
+        let notes: String = lines.iter().filter(|line| !line.note.is_empty()).map(|line| format!("\n{}\n", line.note)).collect();
+        println!("{HEAD}{table}{notes}");
+        say(&format!("{} form, {} s", self.form.pick("short", "long"), self.began.elapsed().as_secs()));
         if let Some(path) = record {
-            let before = std::fs::read_to_string(path)?;
-            let (head, _) = before.split_once(MARK).ok_or("the record has no line for the result")?;
-            std::fs::write(path, format!("{head}{MARK}\n{text}"))?;
+            record::write(path, &lines)?;
         }
         let failed: Vec<&str> = self.rows.iter().filter(|row| !row.holds()).map(|row| row.scenario.name).collect();
         if !failed.is_empty() {
             say(&format!("FAILED: {}", failed.join(", ")));
         }
         Ok(failed.is_empty())
-    }
-
-    fn text(&self, version: &str) -> String {
-        let form = self.form.pick("short", "long");
-        let mut text = format!("{}, {version}, {form} form, {} s.\n\n", SystemClock.now(), self.began.elapsed().as_secs());
-        text += "| scenario | fault | violations | without a guard | logouts | verifies | refreshes | failed | wrongly refused | \
-                 logout p99 / max, ms | recovery, ms |\n|---|---|---|---|---|---|---|---|---|---|---|\n";
-        for row in &self.rows {
-            text += &row.line();
-        }
-        for row in self.rows.iter().filter(|row| !row.notes.is_empty()) {
-            let _ = write!(text, "\n`{}`: {}.\n", row.scenario.name, row.notes.join("; "));
-        }
-        text
     }
 }

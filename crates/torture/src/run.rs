@@ -35,7 +35,12 @@ fn choose(options: &Options) -> Result<Vec<&'static Scenario>, Failure> {
         return Err(format!("there is no scenario {unknown}; there are {}", names()).into());
     }
     let chosen = |scenario: &&Scenario| options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name);
-    Ok(fault::ALL.iter().filter(chosen).collect())
+    let mut chosen: Vec<&Scenario> = fault::ALL.iter().filter(chosen).collect();
+    if options.previous.is_none() && options.scenarios.is_empty() {
+        say("without --previous there are no two versions to run side by side");
+        chosen.retain(|scenario| scenario.name != fault::VERSIONS);
+    }
+    Ok(chosen)
 }
 
 async fn torture(cluster: &mut Cluster, scenario: &'static Scenario, form: Form) -> Result<Row, Failure> {
@@ -70,8 +75,8 @@ async fn judge(cluster: &mut Cluster, trial: &Trial, form: Form, restarts: bool)
     // The newest are those of the fault and of what came after it.
     let sessions = &sessions[sessions.len().saturating_sub(form.replayed())..];
     let client = cluster.client_of(std::sync::Arc::clone(&trial.history));
-    let mut lost = replay(&client, sessions).await;
-    if restarts {
+    let mut lost = if trial.is_replayed { Vec::new() } else { replay(&client, sessions).await };
+    if restarts && !trial.is_replayed {
         cluster.restart(&[]).await?;
         lost.extend(replay(&client, sessions).await);
     }

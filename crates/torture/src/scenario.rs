@@ -19,6 +19,8 @@ pub(crate) struct Trial {
     pub(crate) found: Vec<String>,
     /// How long the cluster took to answer again, where there was a fault to recover from.
     pub(crate) recovery: Option<Duration>,
+    /// Whether the scenario has replayed the old proofs by itself, on nodes of its own.
+    pub(crate) is_replayed: bool,
     /// Figures for the report.
     pub(crate) notes: Vec<String>,
 }

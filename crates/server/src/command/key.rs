@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_service::operator::key::Replacement;
 use bo_auth_store::record::KeyPurpose;
@@ -21,6 +21,8 @@ pub(crate) enum Key {
     List(List),
     /// Put a new key in front of the current one, which stays accepted for a while.
     Rotate(Rotate),
+    /// Withdraw a key that a rotation has left accepted: nothing made with it is accepted by any node when this returns.
+    Withdraw(Withdraw),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +73,7 @@ impl Key {
         match self {
             Self::List(command) => command.run(output).await,
             Self::Rotate(command) => command.run(output).await,
+            Self::Withdraw(command) => command.run(output).await,
         }
     }
 }
@@ -109,6 +112,28 @@ impl List {
                 })
                 .collect();
             table(["KEY", "PURPOSE", "ALGORITHM", "MADE", "ACCEPTED", "USES", "LAST USED"], &rows)
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Withdraw {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// The key, as `key list` prints it.
+    key: KeyId,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+impl Withdraw {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let (change, by_this_call) = stores.operator.withdraw_key(&self.owner, &self.key).await?;
+        stores.tell(&[change], output).await?;
+        output.result(&json!({"keyId": self.key, "withdrawn": by_this_call}), || {
+            if by_this_call { format!("key {} is withdrawn", self.key) } else { "nothing to do: it had been withdrawn before".to_owned() }
         })
     }
 }

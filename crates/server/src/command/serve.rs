@@ -10,7 +10,7 @@ use super::output::Output;
 use super::stores::open_operator;
 use super::{Failure, demo};
 use crate::app::App;
-use crate::configuration::{LogOptions, ServeOptions};
+use crate::configuration::{DatabaseChoice, LogOptions, ServeOptions};
 use crate::telemetry::logging;
 
 #[derive(Debug, Args)]
@@ -38,7 +38,11 @@ impl Serve {
         if configuration.demo {
             let program = std::env::current_exe()?;
             let data = std::path::absolute(&configuration.store.data)?;
-            let calls = demo::calls(address, &program, &data)?;
+            let mut calls = demo::calls(address, &program, &data)?;
+            if !matches!(configuration.store.database, DatabaseChoice::Sqlite(_)) {
+                // They are no part of what is printed, for one holds a password.
+                calls.push_str("\nThe stamps are made with this server's stores: set DATABASE_URL and BO_AUTH_MASTER_KEY_FILE there as they are here.\n");
+            }
             output.result(&serde_json::json!({"listening": address.to_string()}), || calls)?;
         }
         std::io::stdout().flush()?;

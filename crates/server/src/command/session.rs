@@ -1,6 +1,6 @@
 //! `bo-auth session`.
 
-use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::session::SessionId;
 use bo_auth_store::record::SessionRecord;
 use clap::{Args, Subcommand};
@@ -15,7 +15,8 @@ use crate::configuration::StoreOptions;
 pub(crate) enum Session {
     /// List sessions, the newest first.
     List(List),
-    /// End one session, or all of a user.
+    /// End one session, or all of a user, of a system or of a tenant. What has ended is refused by every node when this
+    /// returns.
     End(End),
 }
 
@@ -41,16 +42,23 @@ pub(crate) struct List {
 }
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
 pub(crate) struct End {
     /// Id of the tenant.
     #[arg(long)]
     owner: OwnerId,
     /// The session: 16 hexadecimal digits, as `session list` prints them.
-    #[arg(value_parser = parse_session, required_unless_present = "account", conflicts_with = "account")]
+    #[arg(value_parser = parse_session, group = "which")]
     session: Option<SessionId>,
     /// All sessions of the user who signs in with this name.
-    #[arg(long)]
-    account: Option<String>,
+    #[arg(long, alias = "account", value_name = "ACCOUNT", group = "which")]
+    all_of_user: Option<String>,
+    /// All sessions of this system.
+    #[arg(long, value_name = "SYSTEM", group = "which")]
+    all_of_system: Option<SystemId>,
+    /// All sessions of the tenant.
+    #[arg(long, group = "which")]
+    all_of_tenant: bool,
     #[command(flatten)]
     stores: StoreOptions,
 }
@@ -90,7 +98,7 @@ impl List {
 impl End {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, ended) = match (self.session, &self.account) {
+        let (change, ended) = match (self.session, &self.all_of_user) {
             (Some(session_id), _) => {
                 let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id).await?;
                 (change, usize::from(by_this_call))
@@ -99,15 +107,29 @@ impl End {
                 let (change, ended) = stores.operator.end_user_sessions(&self.owner, account).await?;
                 (change, ended.len())
             }
-            (None, None) => return Err(Failure("name a session, or --account".to_owned())),
+            (None, None) => return end_all(&stores, &self.owner, self.all_of_system.as_ref(), output).await,
         };
         stores.tell(&[change], output).await?;
         output.result(&json!({"endedSessions": ended}), || match ended {
             0 => "nothing to do: it had ended before".to_owned(),
-            1 => "1 session ended".to_owned(),
-            many => format!("{many} sessions ended"),
+            _ => sessions_ended(ended),
         })
     }
+}
+
+/// A mark is one write however many sessions there are; their events follow.
+async fn end_all(stores: &OperatorStores, owner_id: &OwnerId, sys_id: Option<&SystemId>, output: Output) -> Result<(), Failure> {
+    let (change, not_before) = stores.operator.end_all_sessions(owner_id, sys_id).await?;
+    stores.tell(&[change], output).await?;
+    output.result(&json!({"ownerId": owner_id, "sysId": sys_id, "notBefore": not_before.to_string()}), || {
+        let whose = sys_id.map_or_else(|| format!("tenant {owner_id}"), |sys_id| format!("system {sys_id} of tenant {owner_id}"));
+        format!("all sessions of {whose} that began before {not_before} are refused; their events follow")
+    })
+}
+
+/// How many sessions have ended, in words.
+pub(crate) fn sessions_ended(count: usize) -> String {
+    if count == 1 { "1 session ended".to_owned() } else { format!("{count} sessions ended") }
 }
 
 fn describe(session: &SessionRecord) -> Value {

@@ -58,7 +58,8 @@ impl Stamp {
             Some(method) => self.sign(&stores, method).await?,
             None => self.encrypt(&stores, &tenant).await?,
         };
-        output.result(&json!({"XverifyApi": value}), || value.clone())
+        let name = if self.password_file.is_some() { "password" } else { "XverifyApi" };
+        output.result(&json!({name: value}), || value.clone())
     }
 
     async fn encrypt(&self, stores: &OperatorStores, tenant: &TenantRecord) -> Result<String, Failure> {

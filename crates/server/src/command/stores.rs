@@ -15,6 +15,9 @@ use crate::configuration::{CacheChoice, DatabaseChoice, StoreConfiguration, Stor
 use crate::control::{Told, tell};
 use crate::stores::{make_data_directory, open_cache, open_database, open_master_key, open_redis, verify_master_key};
 
+/// Memory for ended sessions where nobody asks for them.
+const TELLING_BYTES: usize = 1 << 20;
+
 /// Opened stores.
 pub(crate) struct OperatorStores {
     pub(crate) operator: Operator,
@@ -62,7 +65,8 @@ pub(super) async fn open_operator(configuration: &StoreConfiguration, cost: Pass
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
     let revocations = match redis {
         Some(redis) if !configuration.single_node => {
-            Some(Revocations::among_many(db.clone(), redis.clone(), redis, Arc::clone(&clock), Arc::clone(&random)).await?)
+            // It tells and holds nothing.
+            Some(Revocations::among_many(db.clone(), redis.clone(), redis, Arc::clone(&clock), Arc::clone(&random), TELLING_BYTES).await?)
         }
         _ => None,
     };

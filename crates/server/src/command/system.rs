@@ -84,7 +84,7 @@ pub(crate) struct Set {
     /// Name for people.
     #[arg(long)]
     name: Option<String>,
-    /// Disable it: its calls are refused.
+    /// Disable it and end all of its sessions: its calls are refused.
     #[arg(long, conflicts_with = "enable")]
     disable: bool,
     /// Enable it again.

@@ -18,7 +18,7 @@ pub(crate) enum Tenant {
     Add(Add),
     /// List tenants.
     List(List),
-    /// Disable a tenant: nothing of it is answered any more. `--undo` enables it again.
+    /// Disable a tenant and end all of its sessions: nothing of it is answered any more. `--undo` enables it again.
     Disable(Disable),
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::output::{Output, table};
 use super::password::PasswordSource;
+use super::session::sessions_ended;
 use super::stores::OperatorStores;
 use super::tenant::state;
 use crate::configuration::StoreOptions;
@@ -152,7 +153,7 @@ impl Disable {
         let (change, ended) = stores.operator.set_user_disabled(&self.owner, &self.account, !self.undo).await?;
         stores.tell(&[change], output).await?;
         output.result(&json!({"userName": self.account, "disabled": !self.undo, "endedSessions": ended.len()}), || {
-            format!("user {} is {}; {} sessions ended", self.account, state(!self.undo), ended.len())
+            format!("user {} is {}; {}", self.account, state(!self.undo), sessions_ended(ended.len()))
         })
     }
 }
@@ -166,7 +167,7 @@ impl SetPassword {
         let shown = made.then_some(&password);
         output.result(&json!({"userName": self.account, "password": shown, "endedSessions": ended.len()}), || {
             let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
-            format!("user {} has a new password; {} sessions ended{made}", self.account, ended.len())
+            format!("user {} has a new password; {}{made}", self.account, sessions_ended(ended.len()))
         })
     }
 }

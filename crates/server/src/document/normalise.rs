@@ -65,6 +65,7 @@ fn mend(value: &mut Value) {
                 // Poem says `explode` of every parameter, also where the default style has none.
                 members.retain(|name, value| name != "explode" && !(name == "deprecated" && *value == false));
             }
+            unite(members);
             if let Some(Value::Object(content)) = members.get_mut("content") {
                 strip_charsets(content);
             }
@@ -73,6 +74,18 @@ fn mend(value: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Poem repeats a description as a schema of its own beside the reference that it describes, where generators then look for
+/// an object to merge.
+fn unite(schema: &mut Map<String, Value>) {
+    let described = schema.get("description").cloned();
+    if let Some(Value::Array(parts)) = schema.get_mut("allOf")
+        && parts.len() > 1
+        && described.is_some()
+    {
+        parts.retain(|part| part.as_object().is_none_or(|part| part.len() != 1 || part.get("description") != described.as_ref()));
     }
 }
 

@@ -15,6 +15,7 @@ struct Asked {
     user_name: String,
     unsigned: u32,
     small: Option<u8>,
+    /// What was told.
     inner: Option<Told>,
 }
 
@@ -134,7 +135,9 @@ fn schemas_say_only_what_generators_know() {
     let asked = &document.0["components"]["schemas"]["Asked"]["properties"];
     assert_eq!(asked["unsigned"], json!({"type": "integer", "format": "int64", "minimum": 0}));
     assert_eq!(asked["small"], json!({"type": "integer", "format": "int32", "minimum": 0, "nullable": true}));
-    assert_eq!(asked["inner"], json!({"allOf": [{"$ref": "#/components/schemas/Told"}], "nullable": true}));
+    // A description stands beside a reference, not as a second schema to merge with it.
+    let told = json!([{"$ref": "#/components/schemas/Told"}]);
+    assert_eq!(asked["inner"], json!({"description": "What was told.", "allOf": told, "nullable": true}));
     assert_eq!(asked["userName"], json!({"type": "string", "pattern": "^[a-z]+$", "minLength": 1}));
     assert_eq!(document.0["components"]["schemas"]["Told"]["properties"]["note"], json!({"type": "string"}));
     let text = document.to_json().unwrap();
@@ -174,7 +177,8 @@ fn version_3_1_has_null_as_a_type() {
     assert_eq!(document.0["openapi"], "3.1.0");
     let asked = &document.0["components"]["schemas"]["Asked"]["properties"];
     assert_eq!(asked["small"], json!({"type": ["integer", "null"], "format": "int32", "minimum": 0}));
-    assert_eq!(asked["inner"], json!({"anyOf": [{"$ref": "#/components/schemas/Told"}, {"type": "null"}]}));
+    let told = json!([{"$ref": "#/components/schemas/Told"}, {"type": "null"}]);
+    assert_eq!(asked["inner"], json!({"description": "What was told.", "anyOf": told}));
     assert!(!document.to_json().unwrap().contains("nullable"));
 }
 

@@ -80,6 +80,15 @@ fn describe() {
     describe_gauge!("bo_auth_outbox_events", "Events that have not been removed from the outbox.");
     describe_gauge!("bo_auth_outbox_age_seconds", "Age of the oldest event in the outbox.");
     describe_gauge!("bo_auth_lease_alive", "1 while this node may answer from its memory; absent on a single node.");
+    describe_gauge!("bo_auth_lease_age_seconds", "Time since the renewal of the lease that was granted last was sent.");
+    describe_gauge!("bo_auth_acknowledgements_outstanding", "Acknowledgements of other nodes that logouts are waiting for.");
+    describe_gauge!("bo_auth_user_marks_in_memory", "Not-before marks of users that are remembered because an access token may be older.");
+    describe_gauge!("bo_auth_revocation_memory_bytes", "Bytes of the tables of ended sessions and marks, empty slots included.");
+    describe_gauge!("bo_auth_revocation_memory_overflown_parts", "Parts, of 64, in which not every ended session fits.");
+    describe_gauge!("bo_auth_marks_unfinished", "Not-before marks whose sessions have not all ended one by one yet.");
+    describe_gauge!("bo_auth_marks_unfinished_age_seconds", "Age of the oldest of them.");
+    describe_gauge!("bo_auth_clock_skew_seconds", "How far this node's clock is from the database's.");
+    describe_counter!("bo_auth_verifications_total", "Sessions asked for, by who answered: memory, or database.");
     describe_counter!("bo_auth_verifications_without_lease_total", "Verifications that asked the database for want of a lease.");
     describe_counter!("bo_auth_announcements_total", "Ends announced to other nodes, by way.");
     describe_counter!("bo_auth_acknowledgements_missed_total", "Acknowledgements that did not come before a lease had run out.");

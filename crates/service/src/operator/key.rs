@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::sealing::key_context;
+use bo_auth_core::session::EndReason;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{KeyPurpose, KeyRecord, StampUse};
+use bo_auth_store::record::{Actor, KeyPurpose, KeyRecord, Marking, RequestTrace, Scope, StampUse};
 
 use super::{Change, Operator};
 use crate::Error;
@@ -59,7 +60,9 @@ impl Operator {
         Ok((tenant.keys, self.db.list_stamp_uses(owner_id).await?))
     }
 
-    /// Puts a new key in front of the current one, which goes on being accepted for `overlap`.
+    /// Puts a new key in front of the current one, which goes on being accepted for `overlap`. Without an overlap nothing
+    /// made with the earlier keys is accepted on any node when this returns, and where they were those of refresh tokens,
+    /// all sessions of the tenant end with the reason `KEY_WITHDRAWN`: nothing could prove them any more.
     ///
     /// # Errors
     /// [`Error::Refused`] where the tenant is unknown or the key is not usable.
@@ -83,11 +86,39 @@ impl Operator {
             }
         };
         let earlier_retire_at = self.now().plus(overlap);
-        // The new key stands before the old one is given its end: at no moment is there none.
-        self.db.insert_key(owner_id, &key).await?;
-        self.db.retire_keys(owner_id, key.purpose, &key.key_id, earlier_retire_at).await?;
-        let change = self.tenant_changed(owner_id).await?;
+        let marking = (overlap.is_zero() && key.purpose == KeyPurpose::Refresh).then(|| Marking {
+            owner_id: owner_id.clone(),
+            scope: Scope::Tenant,
+            reason: EndReason::KeyWithdrawn,
+            actor: Actor::Admin,
+            at: self.now(),
+            trace: RequestTrace::default(),
+        });
+        let revoked = self.db.replace_key(owner_id, &key, earlier_retire_at, marking.as_ref()).await?;
+        let change = self.tenant_revoked(owner_id, &revoked).await?;
         Ok(RotatedKey { key, secret, earlier_retire_at, change })
+    }
+
+    /// Withdraws a key that has a successor and is still accepted: nothing made with it is accepted on any node when this
+    /// returns. Answers false where it had been withdrawn before.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant or key is unknown, or the key is the current one.
+    pub async fn withdraw_key(&self, owner_id: &OwnerId, key_id: &KeyId) -> Result<(Change, bool), Error> {
+        let tenant = self.get_tenant(owner_id).await?;
+        let found = tenant.keys.iter().find(|key| key.key_id == *key_id);
+        let key =
+            found.ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no key `{key_id}`; `bo-auth key list` shows them")))?;
+        if key.retires_at.is_none() {
+            return Err(Error::Refused(format!(
+                "key `{key_id}` is the current one; `bo-auth key rotate {} --overlap 0` puts another in its place and withdraws it",
+                key.purpose.as_str()
+            )));
+        }
+        match self.db.withdraw_key(owner_id, key_id, self.now()).await? {
+            Some(revoked) => Ok((self.tenant_revoked(owner_id, &revoked).await?, true)),
+            None => Ok((Change { owner_id: owner_id.clone(), user_id: None }, false)),
+        }
     }
 
     /// The secret of the newest key of a purpose, for making stamps on the command line.

@@ -17,7 +17,7 @@ use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::Plugins;
-use bo_auth_store::record::{EndedSession, TenantRecord};
+use bo_auth_store::record::{Revoked, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
@@ -79,16 +79,19 @@ impl Operator {
 
     /// Tells the other nodes, and takes what has changed out of the shared cache. A single server that keeps it in memory
     /// hears of it by the control socket.
-    pub(crate) async fn publish(&self, change: &Change, ended: &[EndedSession]) -> Result<(), Error> {
+    pub(crate) async fn publish(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
         if let Some(revocations) = &self.revocations {
-            revocations.announce(ended).await?;
+            revocations.announce_all(&revoked.sessions, &revoked.marks).await?;
+            for mark in revoked.finished_marks() {
+                self.db.remove_mark(mark).await?;
+            }
         }
         if let Some(cache) = &self.cache {
             cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
             if let Some(user_id) = &change.user_id {
                 cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
             }
-            cache.sessions_ended(ended).await?;
+            cache.sessions_ended(&revoked.sessions).await?;
         }
         Ok(())
     }

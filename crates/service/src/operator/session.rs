@@ -1,8 +1,9 @@
 //! Sessions as an operator sees them: listed, and ended.
 
-use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
-use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, RequestTrace, SessionRecord};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, Marking, RequestTrace, Revoked, Scope, SessionRecord};
 
 use super::{Change, Operator};
 use crate::Error;
@@ -52,7 +53,7 @@ impl Operator {
             Some(EndOutcome::AlreadyEnded(ended)) => (ended, false),
             Some(EndOutcome::Unknown) | None => return Err(Error::Refused(format!("tenant `{owner_id}` has no session `{session_id}`"))),
         };
-        let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), vec![ended]).await?;
+        let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), Revoked::of_sessions(vec![ended])).await?;
         Ok((change, by_this_call))
     }
 
@@ -64,5 +65,30 @@ impl Operator {
         let user_id = self.get_user(owner_id, account).await?.user_id;
         let ended = self.db.end_user_sessions(&self.user_ending(owner_id, &user_id, EndReason::Kicked)).await?;
         self.user_changed(owner_id, user_id, ended).await
+    }
+
+    /// Ends all sessions of a system, or of the whole tenant, with the reason `KICKED`: they are refused everywhere when
+    /// this returns, and their events follow. Answers from when on sessions must have begun.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the tenant or system is unknown.
+    pub async fn end_all_sessions(&self, owner_id: &OwnerId, sys_id: Option<&SystemId>) -> Result<(Change, Timestamp), Error> {
+        self.get_tenant(owner_id).await?;
+        let marking = Marking {
+            owner_id: owner_id.clone(),
+            scope: sys_id.map_or(Scope::Tenant, |sys_id| Scope::System(sys_id.clone())),
+            reason: EndReason::Kicked,
+            actor: Actor::Admin,
+            at: self.now(),
+            trace: RequestTrace::default(),
+        };
+        let revoked = self.db.end_all(&marking).await.map_err(|error| match (error, sys_id) {
+            (bo_auth_store::Error::Missing("system"), Some(sys_id)) => {
+                Error::Refused(format!("tenant `{owner_id}` has no system `{sys_id}`"))
+            }
+            (other, _) => other.into(),
+        })?;
+        let not_before = revoked.marks.first().map_or(marking.at, |mark| mark.not_before);
+        Ok((self.tenant_revoked(owner_id, &revoked).await?, not_before))
     }
 }

@@ -43,7 +43,7 @@ impl Operator {
         self.tenant_changed(owner_id).await
     }
 
-    /// Changes a system.
+    /// Changes a system. Disabling it ends all of its sessions.
     ///
     /// # Errors
     /// [`Error::Refused`] where there is none, or the settings are not valid.
@@ -65,11 +65,11 @@ impl Operator {
             }
         }
         validate(&tenant, &record)?;
-        self.db.update_system(owner_id, &record, self.now()).await?;
         if change.make_default {
             self.db.set_default_system(owner_id, sys_id, self.now()).await?;
         }
-        self.tenant_changed(owner_id).await
+        let revoked = self.db.update_system(owner_id, &record, self.now()).await?;
+        self.tenant_revoked(owner_id, &revoked).await
     }
 }
 

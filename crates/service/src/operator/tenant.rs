@@ -5,7 +5,7 @@ use bo_auth_core::random::alphanumeric;
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::signing_key::{Algorithm, SigningKey};
 use bo_auth_plugin::PLATFORM;
-use bo_auth_store::record::{KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
+use bo_auth_store::record::{KeyPurpose, KeyRecord, Revoked, SystemRecord, TenantRecord};
 use serde_json::Value;
 
 use super::{Change, Operator};
@@ -64,6 +64,7 @@ impl Operator {
             disabled: false,
             systems: vec![SystemRecord { sys_id, name: system_name, settings: Value::Object(serde_json::Map::new()), disabled: false }],
             keys,
+            revision: 0,
         };
         self.db.insert_tenant(&record, self.now()).await.map_err(|error| match error {
             bo_auth_store::Error::Exists(_) => Error::Refused(format!("tenant `{owner_id}` exists already")),
@@ -80,19 +81,26 @@ impl Operator {
         Ok(self.db.list_tenants(after, limit).await?)
     }
 
-    /// Disables or enables a tenant.
+    /// Disables a tenant, which ends all of its sessions, or enables it.
     ///
     /// # Errors
     /// [`Error::Refused`] where there is none.
     pub async fn set_tenant_disabled(&self, owner_id: &OwnerId, disabled: bool) -> Result<Change, Error> {
         self.get_tenant(owner_id).await?;
-        self.db.set_tenant_disabled(owner_id, disabled, self.now()).await?;
-        self.tenant_changed(owner_id).await
+        let revoked = self.db.set_tenant_disabled(owner_id, disabled, self.now()).await?;
+        self.tenant_revoked(owner_id, &revoked).await
     }
 
+    /// For changes of a tenant's rows that say nothing of themselves: every node hears that there is one.
     pub(crate) async fn tenant_changed(&self, owner_id: &OwnerId) -> Result<Change, Error> {
+        let revision = self.db.revise_tenant(owner_id, self.now()).await?;
+        self.tenant_revoked(owner_id, &Revoked { sessions: Vec::new(), marks: vec![revision] }).await
+    }
+
+    /// For those that answer what they have ended, or what the tenant's rows are at.
+    pub(crate) async fn tenant_revoked(&self, owner_id: &OwnerId, revoked: &Revoked) -> Result<Change, Error> {
         let change = Change { owner_id: owner_id.clone(), user_id: None };
-        self.publish(&change, &[]).await?;
+        self.publish(&change, revoked).await?;
         Ok(change)
     }
 

@@ -3,7 +3,7 @@
 use bo_auth_core::identifier::{AreaCode, OwnerId, UserId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::session::EndReason;
-use bo_auth_store::record::{Actor, EndedSession, RequestTrace, UserEnding, UserRecord};
+use bo_auth_store::record::{Actor, EndedSession, RequestTrace, Revoked, UserEnding, UserRecord};
 
 use super::{Change, Operator};
 use crate::Error;
@@ -120,11 +120,11 @@ impl Operator {
         &self,
         owner_id: &OwnerId,
         user_id: UserId,
-        ended: Vec<EndedSession>,
+        revoked: Revoked,
     ) -> Result<(Change, Vec<EndedSession>), Error> {
         let change = Change { owner_id: owner_id.clone(), user_id: Some(user_id) };
-        self.publish(&change, &ended).await?;
-        Ok((change, ended))
+        self.publish(&change, &revoked).await?;
+        Ok((change, revoked.sessions))
     }
 
     fn hash(&self, password: &str) -> Result<String, Error> {

@@ -48,9 +48,9 @@ impl Pace {
     /// Takes one step at `now`, where `whole_at` is the instant kept, in microseconds.
     pub(super) fn step(self, whole_at: i64, now: i64) -> Step {
         // No step leads further than this ahead: where the kept instant lies beyond, the clock was set back, and
-        // nobody is to wait until it has caught up.
-        let furthest = now.saturating_add(self.tolerance).saturating_add(self.interval);
-        let whole_at = whole_at.clamp(now, furthest);
+        // nobody is to wait until it has caught up. The burst counts as used.
+        let used = now.saturating_add(self.tolerance);
+        let whole_at = if whole_at > used.saturating_add(self.interval) { used } else { whole_at.max(now) };
         let wait = whole_at - self.tolerance - now;
         if wait > 0 { Step::Refused(wait) } else { Step::Allowed(whole_at + self.interval) }
     }
@@ -99,6 +99,15 @@ mod tests {
         assert_eq!(pace.step(whole_at, start), Step::Refused(1_000_000));
         assert_eq!(pace.step(whole_at, start + 400_000), Step::Refused(600_000));
         assert!(matches!(pace.step(whole_at, start + 1_000_000), Step::Allowed(_)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_costs_the_burst_and_nothing_more() {
+        let pace = rate(60, 3).pace().unwrap();
+        let (ahead, now) = (1_700_000_300_000_000, 1_700_000_000_000_000);
+        let Step::Allowed(next) = pace.step(ahead, now) else { panic!("the pace goes on") };
+        assert_eq!(pace.step(next, now), Step::Refused(1_000_000));
+        assert!(matches!(pace.step(next, now + 1_000_000), Step::Allowed(_)));
     }
 
     #[test]

@@ -26,7 +26,8 @@ local wait, whole_again = 0, {}
 for rate = 1, rates do
   local interval, tolerance = tonumber(ARGV[2 * rate + 1]), tonumber(ARGV[2 * rate + 2])
   local whole_at = tonumber(redis.call('GET', KEYS[rate]) or '') or 0
-  whole_at = math.min(math.max(whole_at, now), now + tolerance + interval)
+  whole_at = math.max(whole_at, now)
+  if whole_at > now + tolerance + interval then whole_at = now + tolerance end
   wait = math.max(wait, whole_at - tolerance - now)
   whole_again[rate] = whole_at + interval
 end

@@ -19,7 +19,8 @@ pub(crate) fn timed_out() -> Error {
 }
 
 /// Runs one piece of work on a connection of a pool. The connection of work that took too long is closed, since the
-/// pool would wait for its answer.
+/// pool would wait for its answer; so is that of an outage: `SQLite` undoes a transaction by itself when the disk is full,
+/// and a connection that does not know would refuse every later one.
 macro_rules! bounded {
     ($pool:expr, |$connection:ident| $work:expr) => {
         async {
@@ -30,7 +31,13 @@ macro_rules! bounded {
             })
             .await;
             match outcome {
-                Ok(result) => result.map_err($crate::Error::from),
+                Ok(result) => {
+                    let result = result.map_err($crate::Error::from);
+                    if result.as_ref().is_err_and($crate::Error::breaks_connection) {
+                        borrowed.close_on_drop();
+                    }
+                    result
+                }
                 Err(_) => {
                     borrowed.close_on_drop();
                     Err($crate::db::bounds::timed_out())

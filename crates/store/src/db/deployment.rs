@@ -15,7 +15,12 @@ impl Db {
         .bind(proposed)
         .execute(connection)
         .map_ok(|_| ()))?;
+        self.find_deployment_id().await?.ok_or(Error::Missing("deployment"))
+    }
+
+    /// The name of this deployment, if it has one yet.
+    pub async fn find_deployment_id(&self) -> Result<Option<String>, Error> {
         on!(self, read, |connection| sqlx::query_scalar("SELECT deployment_id FROM bo_deployment WHERE singleton = 1")
-            .fetch_one(connection))
+            .fetch_optional(connection))
     }
 }

@@ -11,11 +11,12 @@ use serde::Serialize;
 use sqlx::types::Json;
 
 use super::event::{Event, EventLog, event_id_of, respread, taken};
-use super::session_row::EndedRow;
+use super::not_before::Marks;
+use super::session_row::{EndedRow, unmarked};
 use super::{Db, both_connections, bounded, on, retried, transaction};
 use crate::Error;
 use crate::failpoint::{self, Guard};
-use crate::record::{EndOutcome, EndedSession, Ending, RequestTrace, UserEnding};
+use crate::record::{EndOutcome, EndedSession, Ending, Marking, RequestTrace, Revoked, Scope, UserEnding};
 
 type Key<'a> = (&'a OwnerId, SessionId);
 
@@ -166,9 +167,9 @@ impl Db {
         rows.into_iter().map(|row| row.into_ended(|_, _| 0)).collect()
     }
 
-    /// Ends the sessions of a user that nobody has ended, save for the one that goes on; answers those. Nothing happens
-    /// where the session that must be live is not.
-    pub async fn end_user_sessions(&self, ending: &UserEnding) -> Result<Vec<EndedSession>, Error> {
+    /// Ends the sessions of a user that nobody has ended, save for the one that goes on; answers those, and the user's
+    /// mark where none goes on. Nothing happens where the session that must be live is not.
+    pub async fn end_user_sessions(&self, ending: &UserEnding) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| { connection.end_sessions_of(ending, attempt).await? })
     }
 
@@ -200,16 +201,27 @@ impl Db {
 /// The ends of all of a user's sessions, inside a transaction that has begun.
 pub(super) trait UserSessions {
     /// Ends them, with their events.
-    async fn end_sessions_of(&mut self, ending: &UserEnding, attempt: u32) -> Result<Vec<EndedSession>, Error>;
+    async fn end_sessions_of(&mut self, ending: &UserEnding, attempt: u32) -> Result<Revoked, Error>;
 }
 
 both_connections!(UserSessions {
-    async fn end_sessions_of(&mut self, ending: &UserEnding, attempt: u32) -> Result<Vec<EndedSession>, Error> {
+    async fn end_sessions_of(&mut self, ending: &UserEnding, attempt: u32) -> Result<Revoked, Error> {
+        // The user's row comes first, as in a login: whoever ends a user's sessions waits here for whoever else does, and not
+        // for one session of many while it holds others.
+        sqlx::query("UPDATE bo_user SET not_before = not_before WHERE owner_id = $1 AND user_id = $2")
+            .bind(ending.owner_id.as_str())
+            .bind(ending.user_id.as_str())
+            .execute(&mut *self)
+            .await?;
         if let Some(session_id) = ending.while_live {
             // Writing the row holds it as it is until this transaction is over.
             let live = sqlx::query(
-                "UPDATE bo_session SET generation = generation \
-                 WHERE owner_id = $1 AND session_id = $2 AND user_id = $3 AND ended_at IS NULL AND idle_expires_at > $4 AND expires_at > $4",
+                concat!(
+                    "UPDATE bo_session SET generation = generation \
+                     WHERE owner_id = $1 AND session_id = $2 AND user_id = $3 AND ended_at IS NULL AND idle_expires_at > $4 \
+                         AND expires_at > $4 AND ",
+                    unmarked!("bo_session")
+                ),
             )
             .bind(ending.owner_id.as_str())
             .bind(session_id.number())
@@ -218,13 +230,29 @@ both_connections!(UserSessions {
             .execute(&mut *self)
             .await?;
             if live.rows_affected() == 0 {
-                return Ok(Vec::new());
+                return Ok(Revoked::default());
             }
         }
+        let mut marks = Vec::new();
+        if ending.except.is_none() {
+            let marking = Marking {
+                owner_id: ending.owner_id.clone(),
+                scope: Scope::User(ending.user_id.clone()),
+                reason: ending.reason,
+                actor: ending.actor,
+                at: ending.at,
+                trace: ending.trace.clone(),
+            };
+            marks.extend(self.mark(&marking, None, attempt).await?);
+        }
+        let at_once = if marks.is_empty() { i64::MAX } else { i64::try_from(Revoked::AT_ONCE).unwrap_or(i64::MAX) };
         let rows: Vec<EndedRow> = sqlx::query_as(
             "UPDATE bo_session SET ended_at = $3, end_reason = $4, \
                  keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
-             WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+             WHERE owner_id = $1 AND ended_at IS NULL AND session_id IN ( \
+                 SELECT session_id FROM bo_session \
+                 WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+                 ORDER BY session_id LIMIT $7) \
              RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
         )
         .bind(ending.owner_id.as_str())
@@ -233,6 +261,7 @@ both_connections!(UserSessions {
         .bind(ending.reason.number())
         .bind(ending.keep_until.max(ending.at).0)
         .bind(ending.except.map(SessionId::number))
+        .bind(at_once)
         .fetch_all(&mut *self)
         .await?;
         let event_id = |_: &OwnerId, session_id| event_id_of(ending.at, session_id, attempt);
@@ -241,7 +270,7 @@ both_connections!(UserSessions {
             let events: Vec<_> = ended.iter().map(|session| Event::ended(session, ending.actor, &ending.trace)).collect();
             self.record(&events).await?;
         }
-        Ok(ended)
+        Ok(Revoked { sessions: ended, marks })
     }
 });
 

@@ -6,7 +6,8 @@ use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 
 use super::event::{Event, EventLog, SESSION_STARTED, event_id_of, respread};
-use super::session_row::{EndedRow, SessionRow};
+use super::not_before::OpeningBounds;
+use super::session_row::{EndedRow, SessionRow, marked_columns, unmarked, with_marks};
 use super::{Db, on, transaction};
 use crate::Error;
 use crate::failpoint::{self, Guard};
@@ -14,10 +15,11 @@ use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, Ses
 
 impl Db {
     /// Opens a session and, where that makes more than the user may have in the system, ends the oldest ones: the
-    /// answer. `None`, and nothing is opened, where the user is disabled or has another password by now.
+    /// answer. `None`, and nothing is opened, where the user, the system or the tenant is disabled, or the user has another
+    /// password by now.
     ///
     /// # Errors
-    /// [`Error::Exists`] where the session's id is taken.
+    /// [`Error::Exists`] where the session's id is taken; [`Error::BeganTooEarly`] where a mark refuses it.
     pub async fn open_session(&self, owner_id: &OwnerId, new: &NewSession) -> Result<Option<Vec<EndedSession>>, Error> {
         let session = &new.session;
         let trace = RequestTrace {
@@ -28,17 +30,23 @@ impl Db {
         };
         transaction!(self, |connection, attempt| {
             // Writing the user's row makes logins of one user wait for one another and for a change of the password.
-            let user = sqlx::query(
+            let user: Vec<i64> = sqlx::query_scalar(
                 "UPDATE bo_user SET updated_at = updated_at \
-                 WHERE owner_id = $1 AND user_id = $2 AND password_hash = $3 AND disabled_at IS NULL",
+                 WHERE owner_id = $1 AND user_id = $2 AND password_hash = $3 AND disabled_at IS NULL RETURNING not_before",
             )
             .bind(owner_id.as_str())
             .bind(session.user_id.as_str())
             .bind(&new.password_hash)
-            .execute(&mut *connection)
+            .fetch_all(&mut *connection)
             .await?;
-            if user.rows_affected() == 0 {
+            let Some(user_not_before) = user.first().copied() else { return Ok(None) };
+            let bounds = connection.hold_bounds(owner_id, &session.sys_id).await?;
+            if bounds.as_ref().is_some_and(|bounds| bounds.disabled) {
                 return Ok(None);
+            }
+            let not_before = bounds.map_or(Timestamp(0), |bounds| bounds.not_before).max(Timestamp(user_not_before));
+            if session.session_id.began() < not_before {
+                return Err(Error::BeganTooEarly(not_before));
             }
             sqlx::query(
                 "INSERT INTO bo_session (owner_id, session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, \
@@ -96,7 +104,7 @@ impl Db {
                 id: respread(new.event_id, session.session_id.number(), attempt),
                 kind: SESSION_STARTED,
                 sys_id: Some(session.sys_id.as_str()),
-                user_id: session.user_id.as_str(),
+                user_id: Some(session.user_id.as_str()),
                 session_id: Some(session.session_id.number()),
                 reason: None,
                 actor: Actor::User.as_str(),
@@ -114,14 +122,16 @@ impl Db {
     /// A session, ended or not.
     pub async fn find_session(&self, owner_id: &OwnerId, session_id: SessionId) -> Result<Option<SessionRecord>, Error> {
         let row: Option<SessionRow> = on!(self, read, |connection| {
-            sqlx::query_as(
-            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
-                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
-             FROM bo_session WHERE owner_id = $1 AND session_id = $2",
-        )
-        .bind(owner_id.as_str())
-        .bind(session_id.number())
-        .fetch_optional(connection)
+            sqlx::query_as(concat!(
+                "SELECT ",
+                marked_columns!(),
+                " FROM ",
+                with_marks!(),
+                " WHERE session.owner_id = $1 AND session.session_id = $2"
+            ))
+            .bind(owner_id.as_str())
+            .bind(session_id.number())
+            .fetch_optional(connection)
         })?;
         row.map(SessionRow::into_record).transpose()
     }
@@ -129,16 +139,20 @@ impl Db {
     /// A user's sessions that have neither ended nor run out at `now`, the newest first; at most 500.
     pub async fn list_live_sessions(&self, owner_id: &OwnerId, user_id: &UserId, now: Timestamp) -> Result<Vec<SessionRecord>, Error> {
         let rows: Vec<SessionRow> = on!(self, read, |connection| {
-            sqlx::query_as(
-            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
-                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
-             FROM bo_session WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND idle_expires_at > $3 AND expires_at > $3 \
-             ORDER BY session_id DESC LIMIT 500",
-        )
-        .bind(owner_id.as_str())
-        .bind(user_id.as_str())
-        .bind(now.0)
-        .fetch_all(connection)
+            sqlx::query_as(concat!(
+                "SELECT ",
+                marked_columns!(),
+                " FROM ",
+                with_marks!(),
+                " WHERE session.owner_id = $1 AND session.user_id = $2 AND session.ended_at IS NULL AND session.idle_expires_at > $3 \
+                     AND session.expires_at > $3 AND ",
+                unmarked!("session"),
+                " ORDER BY session.session_id DESC LIMIT 500"
+            ))
+            .bind(owner_id.as_str())
+            .bind(user_id.as_str())
+            .bind(now.0)
+            .fetch_all(connection)
         })?;
         rows.into_iter().map(SessionRow::into_record).collect()
     }
@@ -154,18 +168,22 @@ impl Db {
         limit: i64,
     ) -> Result<Vec<SessionRecord>, Error> {
         let rows: Vec<SessionRow> = on!(self, read, |connection| {
-            sqlx::query_as(
-            "SELECT session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, first_share_user_id, \
-                    second_share_user_id, area_code, address, user_agent, ended_at, end_reason \
-             FROM bo_session WHERE owner_id = $1 AND session_id < $2 AND ($3 IS NULL OR user_id = $3) AND (NOT $4 OR ended_at IS NULL) \
-             ORDER BY session_id DESC LIMIT $5",
-        )
-        .bind(owner_id.as_str())
-        .bind(before.map_or(i64::MAX, SessionId::number))
-        .bind(user_id.map(UserId::as_str))
-        .bind(live_only)
-        .bind(limit)
-        .fetch_all(connection)
+            sqlx::query_as(concat!(
+                "SELECT ",
+                marked_columns!(),
+                " FROM ",
+                with_marks!(),
+                " WHERE session.owner_id = $1 AND session.session_id < $2 AND ($3 IS NULL OR session.user_id = $3) \
+                     AND (NOT $4 OR (session.ended_at IS NULL AND ",
+                unmarked!("session"),
+                ")) ORDER BY session.session_id DESC LIMIT $5"
+            ))
+            .bind(owner_id.as_str())
+            .bind(before.map_or(i64::MAX, SessionId::number))
+            .bind(user_id.map(UserId::as_str))
+            .bind(live_only)
+            .bind(limit)
+            .fetch_all(connection)
         })?;
         rows.into_iter().map(SessionRow::into_record).collect()
     }

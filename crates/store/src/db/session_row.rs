@@ -7,6 +7,59 @@ use bo_auth_core::time::Timestamp;
 use crate::Error;
 use crate::record::{EndedSession, SessionRecord};
 
+/// The columns of a [`SessionRow`], with the marks that may refuse it; to be read from [`with_marks`].
+macro_rules! marked_columns {
+    () => {
+        "session.session_id, session.sys_id, session.user_id, session.generation, session.created_at, session.refreshed_at, \
+         session.idle_expires_at, session.expires_at, session.first_share_user_id, session.second_share_user_id, session.area_code, \
+         session.address, session.user_agent, session.ended_at, session.end_reason, \
+         project.not_before AS tenant_not_before, project.not_before_reason AS tenant_reason, \
+         system.not_before AS system_not_before, system.not_before_reason AS system_reason, \
+         holder.not_before AS user_not_before, holder.not_before_reason AS user_reason"
+    };
+}
+
+/// Sessions, each with the rows that may refuse it.
+macro_rules! with_marks {
+    () => {
+        "bo_session AS session \
+         LEFT JOIN bo_project AS project ON project.owner_id = session.owner_id \
+         LEFT JOIN bo_system AS system ON system.owner_id = session.owner_id AND system.sys_id = session.sys_id \
+         LEFT JOIN bo_user AS holder ON holder.owner_id = session.owner_id AND holder.user_id = session.user_id"
+    };
+}
+
+/// That no mark refuses a session of this table. The high bits of its id are the instant at which it began.
+macro_rules! unmarked {
+    ($session:literal) => {
+        concat!(
+            "(",
+            $session,
+            ".session_id >> 22) >= coalesce((SELECT not_before FROM bo_project WHERE owner_id = ",
+            $session,
+            ".owner_id), 0) \
+             AND (",
+            $session,
+            ".session_id >> 22) >= coalesce((SELECT not_before FROM bo_system \
+                 WHERE owner_id = ",
+            $session,
+            ".owner_id AND sys_id = ",
+            $session,
+            ".sys_id), 0) \
+             AND (",
+            $session,
+            ".session_id >> 22) >= coalesce((SELECT not_before FROM bo_user \
+                 WHERE owner_id = ",
+            $session,
+            ".owner_id AND user_id = ",
+            $session,
+            ".user_id), 0)"
+        )
+    };
+}
+
+pub(super) use {marked_columns, unmarked, with_marks};
+
 #[derive(sqlx::FromRow)]
 pub(super) struct SessionRow {
     session_id: i64,
@@ -26,11 +79,39 @@ pub(super) struct SessionRow {
     user_agent: Option<String>,
     ended_at: Option<i64>,
     end_reason: Option<i32>,
+    #[sqlx(default)]
+    tenant_not_before: Option<i64>,
+    #[sqlx(default)]
+    tenant_reason: Option<i32>,
+    #[sqlx(default)]
+    system_not_before: Option<i64>,
+    #[sqlx(default)]
+    system_reason: Option<i32>,
+    #[sqlx(default)]
+    user_not_before: Option<i64>,
+    #[sqlx(default)]
+    user_reason: Option<i32>,
 }
 
 impl SessionRow {
+    /// When and why the session ended: as its own row says, or else by the latest mark that it began before.
+    fn ended(&self) -> Result<Option<(Timestamp, EndReason)>, Error> {
+        if let Some(at) = self.ended_at {
+            return Ok(Some((Timestamp(at), end_reason(self.end_reason)?)));
+        }
+        let began = SessionId::from_number(self.session_id).began();
+        let marks = [
+            (self.tenant_not_before, self.tenant_reason),
+            (self.system_not_before, self.system_reason),
+            (self.user_not_before, self.user_reason),
+        ];
+        let latest = marks.into_iter().filter(|(at, _)| at.is_some_and(|at| began < Timestamp(at))).max_by_key(|(at, _)| *at);
+        latest.map(|(at, reason)| Ok((Timestamp(at.unwrap_or(0)), end_reason(reason)?))).transpose()
+    }
+
     pub(super) fn into_record(self) -> Result<SessionRecord, Error> {
         let corrupt = |_| Error::Corrupt("session");
+        let ended = self.ended()?;
         let user = |text: Option<String>| text.map(UserId::try_from).transpose().map_err(corrupt);
         Ok(SessionRecord {
             session_id: SessionId::from_number(self.session_id),
@@ -46,7 +127,7 @@ impl SessionRow {
             area_code: self.area_code.map(AreaCode::try_from).transpose().map_err(corrupt)?,
             address: self.address,
             user_agent: self.user_agent,
-            ended: self.ended_at.map(|at| end_reason(self.end_reason).map(|reason| (Timestamp(at), reason))).transpose()?,
+            ended,
         })
     }
 }

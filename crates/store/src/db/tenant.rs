@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 use serde_json::Value;
 use sqlx::types::Json;
 
+use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{SystemRecord, TenantRecord};
+use crate::record::{Actor, Marking, RequestTrace, Revoked, Scope, SystemRecord, TenantRecord};
 
 #[derive(sqlx::FromRow)]
 struct ProjectRow {
@@ -22,6 +24,7 @@ struct ProjectRow {
     #[sqlx(json)]
     settings: Value,
     disabled_at: Option<i64>,
+    revision: i64,
 }
 
 impl ProjectRow {
@@ -34,6 +37,7 @@ impl ProjectRow {
             disabled: self.disabled_at.is_some(),
             systems: Vec::new(),
             keys: Vec::new(),
+            revision: self.revision,
         }
     }
 }
@@ -104,7 +108,7 @@ impl Db {
 
     async fn find_project(&self, owner_id: &OwnerId) -> Result<Option<ProjectRow>, Error> {
         on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, name, default_sys_id, settings, disabled_at FROM bo_project WHERE owner_id = $1",
+            "SELECT owner_id, name, default_sys_id, settings, disabled_at, revision FROM bo_project WHERE owner_id = $1",
         )
         .bind(owner_id.as_str())
         .fetch_optional(connection))
@@ -128,7 +132,7 @@ impl Db {
 
     async fn list_projects(&self, after: Option<&OwnerId>, limit: i64) -> Result<Vec<ProjectRow>, Error> {
         on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, name, default_sys_id, settings, disabled_at FROM bo_project \
+            "SELECT owner_id, name, default_sys_id, settings, disabled_at, revision FROM bo_project \
              WHERE owner_id > $1 ORDER BY owner_id LIMIT $2",
         )
         .bind(after.map_or("", OwnerId::as_str))
@@ -136,20 +140,37 @@ impl Db {
         .fetch_all(connection))
     }
 
-    /// Disables or enables a tenant.
+    /// Disables a tenant and refuses all of its sessions, or enables it, in one transaction; answers the mark, or the
+    /// revision.
     ///
     /// # Errors
     /// [`Error::Missing`] where there is none.
-    pub async fn set_tenant_disabled(&self, owner_id: &OwnerId, disabled: bool, now: Timestamp) -> Result<(), Error> {
-        let changed = on!(self, write, |connection| sqlx::query(
-            "UPDATE bo_project SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, $3) END, updated_at = $3 WHERE owner_id = $1",
-        )
-        .bind(owner_id.as_str())
-        .bind(disabled)
-        .bind(now.0)
-        .execute(connection)
-        .map_ok(|done| done.rows_affected()))?;
-        if changed == 0 { Err(Error::Missing("tenant")) } else { Ok(()) }
+    pub async fn set_tenant_disabled(&self, owner_id: &OwnerId, disabled: bool, now: Timestamp) -> Result<Revoked, Error> {
+        let marking = Marking {
+            owner_id: owner_id.clone(),
+            scope: Scope::Tenant,
+            reason: EndReason::TenantDisabled,
+            actor: Actor::Admin,
+            at: now,
+            trace: RequestTrace::default(),
+        };
+        transaction!(self, |connection, attempt| {
+            let mark = if disabled {
+                connection.mark(&marking, Some("tenant.disabled"), attempt).await?
+            } else {
+                connection.announce_revision(owner_id, now, attempt).await?
+            };
+            let mark = mark.ok_or(Error::Missing("tenant"))?;
+            sqlx::query(
+                "UPDATE bo_project SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, $3) END, updated_at = $3 WHERE owner_id = $1",
+            )
+            .bind(owner_id.as_str())
+            .bind(disabled)
+            .bind(now.0)
+            .execute(&mut *connection)
+            .await?;
+            Revoked { sessions: Vec::new(), marks: vec![mark] }
+        })
     }
 
     /// Replaces the settings that a tenant's systems inherit.

@@ -12,7 +12,7 @@ use super::ending::UserSessions;
 use super::event::{Event, EventLog, PASSWORD_CHANGED, USER_DISABLED, event_id_of};
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{Credentials, EndedSession, UserEnding, UserRecord};
+use crate::record::{Credentials, Revoked, UserEnding, UserRecord};
 
 #[derive(sqlx::FromRow)]
 struct UserRow {
@@ -132,7 +132,7 @@ impl Db {
         Ok(rows.into_iter().map(UserRow::into_record).collect())
     }
 
-    /// Gives a user a new password and ends the user's sessions, in one transaction; answers those.
+    /// Gives a user a new password and ends the user's sessions, in one transaction; answers those, and the mark.
     ///
     /// # Errors
     /// [`Error::Missing`] where the tenant has no such user.
@@ -142,16 +142,15 @@ impl Db {
         user_id: &UserId,
         password_hash: &str,
         ending: &UserEnding,
-    ) -> Result<Vec<EndedSession>, Error> {
+    ) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| {
-            let changed =
-                sqlx::query("UPDATE bo_user SET password_hash = $3, not_before = $4, updated_at = $4 WHERE owner_id = $1 AND user_id = $2")
-                    .bind(owner_id.as_str())
-                    .bind(user_id.as_str())
-                    .bind(password_hash)
-                    .bind(ending.at.0)
-                    .execute(&mut *connection)
-                    .await?;
+            let changed = sqlx::query("UPDATE bo_user SET password_hash = $3, updated_at = $4 WHERE owner_id = $1 AND user_id = $2")
+                .bind(owner_id.as_str())
+                .bind(user_id.as_str())
+                .bind(password_hash)
+                .bind(ending.at.0)
+                .execute(&mut *connection)
+                .await?;
             if changed.rows_affected() == 0 {
                 return Err(Error::Missing("user"));
             }
@@ -161,7 +160,7 @@ impl Db {
     }
 
     /// Disables or enables a user and, where an ending is given, ends the user's sessions in the same transaction;
-    /// answers those.
+    /// answers those, and the mark.
     ///
     /// # Errors
     /// [`Error::Missing`] where the tenant has no such user.
@@ -171,15 +170,14 @@ impl Db {
         user_id: &UserId,
         disabled: bool,
         ending: Option<&UserEnding>,
-    ) -> Result<Vec<EndedSession>, Error> {
+    ) -> Result<Revoked, Error> {
         let at = match ending {
             Some(ending) => ending.at,
             None => self.now().await?,
         };
         transaction!(self, |connection, attempt| {
             let changed = sqlx::query(
-                "UPDATE bo_user SET disabled_at = CASE WHEN $3 THEN coalesce(disabled_at, $4) END, \
-                     not_before = CASE WHEN $3 THEN $4 ELSE not_before END, updated_at = $4 \
+                "UPDATE bo_user SET disabled_at = CASE WHEN $3 THEN coalesce(disabled_at, $4) END, updated_at = $4 \
                  WHERE owner_id = $1 AND user_id = $2",
             )
             .bind(owner_id.as_str())
@@ -196,7 +194,7 @@ impl Db {
                     connection.record(&[user_event(USER_DISABLED, ending, attempt)]).await?;
                     connection.end_sessions_of(ending, attempt).await?
                 }
-                None => Vec::new(),
+                None => Revoked::default(),
             }
         })
     }
@@ -225,7 +223,7 @@ fn user_event<'a>(kind: &'static str, ending: &'a UserEnding, attempt: u32) -> E
         id: event_id_of(ending.at, seed, attempt),
         kind,
         sys_id: None,
-        user_id: ending.user_id.as_str(),
+        user_id: Some(ending.user_id.as_str()),
         session_id: None,
         reason: None,
         actor: ending.actor.as_str(),

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use metrics::gauge;
 use tokio::sync::Notify;
 
-use crate::record::EndedSession;
+use crate::record::{EndedSession, NotBefore};
 
 /// Entries of a stream, each with an id and names and values in turn.
 pub(super) type StreamEntries = Vec<(String, Vec<String>)>;
@@ -22,6 +23,8 @@ pub(super) struct Announcement {
     pub(super) epoch: String,
     /// What has ended.
     pub(super) ended: Vec<EndedSession>,
+    /// The marks that were made.
+    pub(super) marks: Vec<NotBefore>,
 }
 
 impl Announcement {
@@ -29,7 +32,25 @@ impl Announcement {
     pub(super) fn read(id: &str, fields: &[String]) -> Option<Self> {
         let number = id.split_once('-')?.0.parse().ok()?;
         let field = |name: &str| fields.as_chunks::<2>().0.iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str());
-        Some(Self { number, epoch: field("e")?.to_owned(), ended: serde_json::from_str(field("p")?).ok()? })
+        let marks = field("m").map_or(Some(Vec::new()), |text| serde_json::from_str(text).ok())?;
+        Some(Self { number, epoch: field("e")?.to_owned(), ended: serde_json::from_str(field("p")?).ok()?, marks })
+    }
+}
+
+/// Acknowledgements that somebody waits for, as the metric counts them.
+struct Outstanding(f64);
+
+impl Outstanding {
+    fn of(nodes: usize) -> Self {
+        let count = f64::from(u32::try_from(nodes).unwrap_or(u32::MAX));
+        gauge!("bo_auth_acknowledgements_outstanding").increment(count);
+        Self(count)
+    }
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        gauge!("bo_auth_acknowledgements_outstanding").decrement(self.0);
     }
 }
 
@@ -57,6 +78,7 @@ impl Acknowledgements {
 
     /// Waits until each of `nodes` has applied the announcement, or until `deadline`; answers how many have not.
     pub(super) async fn wait(&self, epoch: &str, number: u64, mut nodes: Vec<String>, deadline: Instant) -> usize {
+        let _outstanding = Outstanding::of(nodes.len());
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);

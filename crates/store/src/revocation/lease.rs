@@ -18,11 +18,13 @@ pub(super) struct Lease {
     origin: Instant,
     /// Nanoseconds after `origin`; 0 where there is none.
     ends: AtomicU64,
+    /// When the renewal was sent that was granted last, likewise.
+    granted: AtomicU64,
 }
 
 impl Lease {
     pub(super) fn none() -> Self {
-        Self { origin: Instant::now(), ends: AtomicU64::new(0) }
+        Self { origin: Instant::now(), ends: AtomicU64::new(0), granted: AtomicU64::new(0) }
     }
 
     /// Whether this node may answer from its memory now.
@@ -32,7 +34,13 @@ impl Lease {
 
     /// Begins or extends it, for a renewal that was sent at `sent` and granted for `granted`.
     pub(super) fn extend(&self, sent: Instant, granted: Duration) {
+        self.granted.store(self.elapsed(sent), Ordering::Relaxed);
         self.ends.store(self.elapsed(sent + granted.saturating_sub(UNUSED)), Ordering::Release);
+    }
+
+    /// How long ago the last renewal was sent that was granted; since the start where none was.
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_nanos(self.elapsed(Instant::now()).saturating_sub(self.granted.load(Ordering::Relaxed)))
     }
 
     /// Ends it.

@@ -8,33 +8,51 @@ mod memory;
 mod node;
 mod script;
 mod status;
+mod tenants;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
-use bo_auth_core::session::{EndReason, SessionId};
+use bo_auth_core::session::EndReason;
 use bo_auth_core::time::{Clock, Timestamp};
 use metrics::counter;
 
-use self::memory::Memory;
+use self::memory::{Found, Memory};
+pub use self::memory::{MemoryUsage, SessionKey};
 use self::node::Node;
 pub use self::status::{ClusterStatus, NodeStatus};
-use crate::record::EndedSession;
+use crate::record::{EndedSession, NotBefore};
 use crate::{Db, Error, RedisConnection};
+
+/// How many bytes ended sessions take at most, unless the operator says otherwise: room for 1.8 million.
+pub const MEMORY_BYTES: usize = 64 << 20;
+
+/// The nodes of a deployment, for somebody who is none of them: nothing is written. `None` before the first node has started.
+///
+/// # Errors
+/// [`Error::DatabaseUnavailable`], [`Error::CacheUnavailable`].
+pub async fn read_cluster_status(db: &Db, redis: &RedisConnection) -> Result<Option<ClusterStatus>, Error> {
+    let Some(deployment) = db.find_deployment_id().await? else { return Ok(None) };
+    status::read(&script::Scripts::new(&deployment).keys, redis).await.map(Some)
+}
 
 /// The ended sessions of all tenants, as this node knows them.
 #[derive(Clone)]
 pub struct Revocations {
     memory: Arc<Memory>,
+    db: Db,
+    /// How many questions the database had to answer.
+    asked: Arc<AtomicU64>,
     /// Set where other nodes end sessions too.
     node: Option<Arc<Node>>,
 }
 
 impl Revocations {
-    /// For a single node: what is not in memory has not ended.
-    pub fn alone() -> Self {
-        Self { memory: Arc::new(Memory::new()), node: None }
+    /// For a single node: what is not in memory has not ended. `memory_bytes` is how much that memory may take.
+    pub fn alone(db: Db, memory_bytes: usize) -> Self {
+        Self { memory: Arc::new(Memory::new(memory_bytes)), db, asked: Arc::default(), node: None }
     }
 
     /// For one node of several, which hear of each other through Redis.
@@ -49,29 +67,46 @@ impl Revocations {
         listening: RedisConnection,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        memory_bytes: usize,
     ) -> Result<Self, Error> {
-        let memory = Arc::new(Memory::new());
-        let node = Node::new(db, redis, listening, clock, random, Arc::clone(&memory)).await?;
-        Ok(Self { memory, node: Some(Arc::new(node)) })
+        let memory = Arc::new(Memory::new(memory_bytes));
+        let node = Node::new(db.clone(), redis, listening, clock, random, Arc::clone(&memory)).await?;
+        Ok(Self { memory, db, asked: Arc::default(), node: Some(Arc::new(node)) })
     }
 
-    /// Why the session ended, if it has.
+    /// Why the session ended, if it has: by itself, or because it began before a mark of its user, system or tenant. The
+    /// latest mark decides. Where the system or user is not named, the caller looks at the session's row as well.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`] where the database must be asked and does not answer: unknown is not "alive".
-    pub async fn end_reason(&self, owner_id: &OwnerId, session_id: SessionId) -> Result<Option<EndReason>, Error> {
+    pub async fn end_reason(&self, session: &SessionKey<'_>) -> Result<Option<EndReason>, Error> {
         // The lease is looked at first: it vouches for what the memory holds at that moment or later.
-        let asked = self.node.as_deref().filter(|node| !node.lease().is_alive());
-        if let Some(reason) = self.memory.find(owner_id, session_id) {
-            return Ok(Some(reason));
+        let has_lease = self.answers_from_memory();
+        match self.memory.find(session) {
+            Found::Ended(reason) => return Ok(Some(reason)),
+            Found::Live if has_lease => return Ok(None),
+            Found::Live | Found::Unknown => {}
         }
-        let Some(node) = asked else { return Ok(None) };
-        counter!("bo_auth_verifications_without_lease_total").increment(1);
-        match Box::pin(node.db().find_session(owner_id, session_id)).await? {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if !has_lease {
+            counter!("bo_auth_verifications_without_lease_total").increment(1);
+        }
+        match Box::pin(self.db.find_session(session.owner_id, session.session_id)).await? {
             Some(session) => Ok(session.ended.map(|(_, reason)| reason)),
             // A row is removed only long after its session's end.
             None => Ok(Some(EndReason::Expired)),
         }
+    }
+
+    /// What the tenant's rows must be at to be answered from; 0 where no node has changed them.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`] where the database must be asked and does not answer.
+    pub async fn tenant_revision(&self, owner_id: &OwnerId) -> Result<i64, Error> {
+        if self.answers_from_memory() {
+            return Ok(self.memory.tenants.revision(owner_id));
+        }
+        Box::pin(self.db.tenant_revision(owner_id)).await
     }
 
     /// Refuses these sessions from now on, on every node: when this returns, each has heard of them, or has lost the
@@ -81,11 +116,20 @@ impl Revocations {
     /// [`Error::DatabaseUnavailable`] where neither Redis nor the database could be used to tell the others: the ends
     /// stand, but it is not known that every node refuses the sessions yet.
     pub async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
+        self.announce_all(ended, &[]).await
+    }
+
+    /// The same for sessions and marks together.
+    ///
+    /// # Errors
+    /// As [`Revocations::announce`].
+    pub async fn announce_all(&self, ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
         for session in ended {
             self.memory.insert(session);
         }
+        self.memory.insert_marks(marks);
         match &self.node {
-            Some(node) if !ended.is_empty() => node.announce(ended).await,
+            Some(node) if !ended.is_empty() || !marks.is_empty() => node.announce(ended, marks).await,
             _ => Ok(()),
         }
     }
@@ -125,6 +169,11 @@ impl Revocations {
         }
     }
 
+    /// Whether there may be other nodes, so that this one needs a lease.
+    pub const fn is_among_many(&self) -> bool {
+        self.node.is_some()
+    }
+
     /// Whether this node may answer from its memory: always, where it is alone.
     pub fn answers_from_memory(&self) -> bool {
         self.node.as_deref().is_none_or(|node| node.lease().is_alive())
@@ -135,13 +184,13 @@ impl Revocations {
         self.memory.forget_expired(now);
     }
 
-    /// How many ended sessions are in memory.
-    pub fn len(&self) -> usize {
-        self.memory.len()
+    /// What is in memory.
+    pub fn memory_usage(&self) -> MemoryUsage {
+        self.memory.usage()
     }
 
-    /// Whether no ended session is in memory.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How many verifications had to ask the database.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 }

@@ -17,7 +17,7 @@ use super::memory::Memory;
 use super::script::Scripts;
 use super::status::{self, ClusterStatus};
 use crate::failpoint::{self, Guard};
-use crate::record::EndedSession;
+use crate::record::{EndedSession, NotBefore};
 use crate::{Db, Error, RedisConnection};
 
 /// How long one look into the streams waits for something new.
@@ -94,30 +94,31 @@ impl Node {
         &self.lease
     }
 
-    pub(super) const fn db(&self) -> &Db {
-        &self.db
-    }
-
     fn position(&self) -> Position {
         self.position.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Tells every other node, and waits until each refuses these sessions or has no lease.
-    pub(super) async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
+    pub(super) async fn announce(&self, ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
         let began = Instant::now();
-        match self.announce_by_redis(ended).await {
+        match self.announce_by_redis(ended, marks).await {
             Ok(waited_out) => {
                 counter!("bo_auth_announcements_total", "way" => "redis").increment(1);
                 counter!("bo_auth_acknowledgements_missed_total").increment(waited_out as u64);
             }
             Err(error) => {
-                tracing::warn!(%error, sessions = ended.len(), "other nodes could not be told by way of Redis; waiting until their leases have run out");
+                tracing::warn!(%error, sessions = ended.len(), marks = marks.len(), "other nodes could not be told by way of Redis; waiting until their leases have run out");
                 counter!("bo_auth_announcements_total", "way" => "database").increment(1);
+                if !marks.is_empty() {
+                    self.db.mark_untold_marks(marks).await?;
+                }
                 let events: Vec<i64> = ended.iter().map(|session| session.event_id).collect();
                 // Whoever ended a session before, and may have died before telling it, has left an event whose id is not
                 // known here: then everything that is still to be told is marked.
                 let known = events.iter().all(|id| *id != 0);
-                self.db.mark_untold(known.then_some(events.as_slice())).await?;
+                if !ended.is_empty() {
+                    self.db.mark_untold(known.then_some(events.as_slice())).await?;
+                }
                 tokio::time::sleep(LEASE + ROUNDING).await;
             }
         }
@@ -125,13 +126,21 @@ impl Node {
         Ok(())
     }
 
-    async fn announce_by_redis(&self, ended: &[EndedSession]) -> Result<usize, Error> {
+    async fn announce_by_redis(&self, ended: &[EndedSession], marks: &[NotBefore]) -> Result<usize, Error> {
         let known = self.position();
+        let marks = if marks.is_empty() { Ok(String::new()) } else { serde_json::to_string(marks) };
+        let marks = marks.map_err(|_| Error::Corrupt("announcement"))?;
         let payload = serde_json::to_string(ended).map_err(|_| Error::Corrupt("announcement"))?;
         let keys = &self.scripts.keys;
         let mut call = self.scripts.announce.prepare_invoke();
         call.key(&keys.state).key(&keys.leases).key(&keys.feed);
-        call.arg(&known.epoch).arg(known.applied).arg(alphanumeric(&*self.random, 16)).arg(&self.name).arg(millis(LEASE)).arg(payload);
+        call.arg(&known.epoch)
+            .arg(known.applied)
+            .arg(alphanumeric(&*self.random, 16))
+            .arg(&self.name)
+            .arg(millis(LEASE))
+            .arg(payload)
+            .arg(marks);
         let mut redis = self.redis.clone();
         let Ok(answer) = tokio::time::timeout(PATIENCE, call.invoke_async(&mut redis)).await else {
             return Err(Error::CacheUnavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
@@ -171,6 +180,7 @@ impl Node {
                 }
             };
             gauge!("bo_auth_lease_alive").set(if self.lease.is_alive() { 1.0 } else { 0.0 });
+            gauge!("bo_auth_lease_age_seconds").set(self.lease.age().as_secs_f64());
             tokio::time::sleep(pause).await;
         }
     }
@@ -182,9 +192,11 @@ impl Node {
         }
         // What could not be told by way of Redis is looked up before the lease begins anew: see above.
         if !failpoint::left_out(Guard::UntoldEnds) {
-            for session in self.db.untold_events().await? {
-                self.memory.insert(&session);
+            let (sessions, marks) = tokio::try_join!(self.db.untold_events(), self.db.untold_marks())?;
+            for session in &sessions {
+                self.memory.insert(session);
             }
+            self.memory.insert_marks(&marks);
         }
         let known = self.position();
         let keys = &self.scripts.keys;
@@ -265,6 +277,7 @@ impl Node {
         for session in &announcement.ended {
             self.memory.insert(session);
         }
+        self.memory.insert_marks(&announcement.marks);
         if announcement.epoch == position.epoch && announcement.number == position.applied + 1 {
             position.applied = announcement.number;
         } else if announcement.epoch != position.epoch || announcement.number > position.applied {

@@ -9,7 +9,7 @@ use redis::Script;
 /// Takes a number, appends to the feed, and says whose acknowledgement must be waited for.
 ///
 /// Keys: state, leases, feed. Arguments: the epoch and number known to the caller, a draft epoch, the caller's name, the
-/// lease in ms, the payload. Answers epoch, number, how long leases of an earlier epoch may still live, then the nodes
+/// lease in ms, the sessions, the marks if there are any. Answers epoch, number, how long leases of an earlier epoch may still live, then the nodes
 /// with a live lease.
 const ANNOUNCE: &str = r"
 local time = redis.call('TIME')
@@ -23,7 +23,9 @@ if not epoch or (ARGV[1] == epoch and tonumber(ARGV[2]) > seq) then
   seq = 0
 end
 seq = seq + 1
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', '100000', string.format('%.0f-0', seq), 't', string.format('%.0f', now), 'e', epoch, 'p', ARGV[6])
+local entry = { 't', string.format('%.0f', now), 'e', epoch, 'p', ARGV[6] }
+if ARGV[7] ~= '' then entry[7] = 'm'; entry[8] = ARGV[7] end
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', '100000', string.format('%.0f-0', seq), unpack(entry))
 redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', seq))
 local born = tonumber(redis.call('HGET', KEYS[1], 'born'))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use redis::Script;
 use serde::Serialize;
 
 use super::announcement::StreamEntries;
@@ -12,7 +13,7 @@ use crate::{Error, RedisConnection};
 const LOOKED_AT: usize = 1_000;
 
 /// The nodes of a deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
     /// How many announcements there were since Redis last lost its memory.
@@ -40,7 +41,8 @@ pub struct NodeStatus {
 pub(super) async fn read(keys: &Keys, redis: &RedisConnection) -> Result<ClusterStatus, Error> {
     let mut redis = redis.clone();
     let announcements: Option<u64> = redis::cmd("HGET").arg(&keys.state).arg("seq").query_async(&mut redis).await?;
-    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut redis).await?;
+    // As a script of the nodes' own key: in a Redis Cluster it is the clock of the server that holds their leases.
+    let (seconds, micros): (i64, i64) = Script::new("return redis.call('TIME')").key(&keys.state).invoke_async(&mut redis).await?;
     let now = seconds * 1_000 + micros / 1_000;
     let leases: Vec<(String, i64)> =
         redis::cmd("ZRANGEBYSCORE").arg(&keys.leases).arg(now).arg("+inf").arg("WITHSCORES").query_async(&mut redis).await?;

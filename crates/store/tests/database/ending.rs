@@ -132,15 +132,15 @@ async fn all_sessions_of_a_user_end_together_save_one() {
         let theirs = other.open(NOW).await;
         let mut ending = demo.user_ending(later(10));
         ending.except = Some(sessions[1]);
-        let mut ended = db.end_user_sessions(&ending).await.unwrap();
+        let mut ended = db.end_user_sessions(&ending).await.unwrap().sessions;
         ended.sort_by_key(|session| session.session_id);
         assert_eq!(ended.iter().map(|session| session.session_id).collect::<Vec<_>>(), [sessions[0], sessions[2]]);
         assert_eq!(ended.iter().map(|session| session.keep_until).collect::<Vec<_>>(), [later(600), later(602)]);
         assert_eq!(demo.pending().await, ended);
-        assert_eq!(db.end_user_sessions(&ending).await.unwrap(), []);
+        assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions, []);
         assert_eq!((demo.find(sessions[1]).await.ended, other.find(theirs).await.ended), (None, None));
         ending.except = None;
-        assert_eq!(db.end_user_sessions(&ending).await.unwrap().len(), 1);
+        assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions.len(), 1);
     })
     .await;
 }
@@ -153,14 +153,14 @@ async fn the_proof_of_a_session_that_is_over_ends_no_others() {
         let sessions = demo.open_many(2).await;
         let mut ending = demo.user_ending(later(10));
         ending.while_live = Some(other.open(NOW).await);
-        assert_eq!(db.end_user_sessions(&ending).await.unwrap(), [], "another tenant's session proves nothing");
+        assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions, [], "another tenant's session proves nothing");
         ending.while_live = Some(sessions[0]);
         ending.at = later(3_600);
-        assert_eq!(db.end_user_sessions(&ending).await.unwrap(), [], "it has run out");
+        assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions, [], "it has run out");
         ending.at = later(10);
-        assert_eq!(db.end_user_sessions(&ending).await.unwrap().len(), 2);
+        assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions.len(), 2);
         demo.open(later(20)).await;
-        assert_eq!(db.end_user_sessions(&ending).await.unwrap(), [], "it has ended");
+        assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions, [], "it has ended");
     })
     .await;
 }

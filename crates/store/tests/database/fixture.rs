@@ -1,5 +1,6 @@
 //! A tenant with a system and a user, and what is done with them again and again.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bo_auth_core::identifier::{KeyId, OwnerId, SystemId, UserId};
@@ -11,6 +12,7 @@ use bo_auth_store::record::{
     Actor, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, NewSession, RequestTrace, SessionRecord, SystemRecord, TenantRecord,
     UserEnding, UserRecord,
 };
+use bo_auth_store::revocation::SessionKey;
 use serde_json::json;
 
 /// The instant at which tests begin.
@@ -61,6 +63,7 @@ pub(crate) fn tenant_record(owner_id: &str) -> TenantRecord {
         disabled: false,
         systems: vec![system_record("app"), system_record("web")],
         keys: vec![key_record("k1", KeyPurpose::Stamp, NOW), key_record("k2", KeyPurpose::Access, later(1))],
+        revision: 0,
     }
 }
 
@@ -119,6 +122,13 @@ impl Demo {
             limit: None,
             password_hash: HASH.to_owned(),
         }
+    }
+
+    /// What is known of a session of `u1` in `app`.
+    pub(crate) fn key(&self, session_id: SessionId) -> SessionKey<'_> {
+        static APP: LazyLock<SystemId> = LazyLock::new(|| system("app"));
+        static U1: LazyLock<UserId> = LazyLock::new(|| user("u1"));
+        SessionKey { owner_id: &self.owner_id, session_id, sys_id: Some(&APP), user_id: Some(&U1) }
     }
 
     /// Opens a session of `u1` in `app`.

@@ -44,7 +44,7 @@ async fn of_many_ends_one_wins() {
             let (demo, mut sessions) = (demo.clone(), sessions.clone());
             tokio::spawn(async move {
                 if number == 7 {
-                    return demo.db.end_user_sessions(&demo.user_ending(later(10))).await.unwrap().len();
+                    return demo.db.end_user_sessions(&demo.user_ending(later(10))).await.unwrap().sessions.len();
                 }
                 sessions.rotate_left(number % 5);
                 let batch: Vec<_> = sessions.iter().map(|session| demo.ending(*session, later(10))).collect();
@@ -104,7 +104,7 @@ async fn no_login_slips_past_a_new_password() {
         });
         let logins: Vec<_> = logins.collect();
         let ending = demo.user_ending(later(60));
-        let ended = db.set_password(&demo.owner_id, &ending.user_id, "new hash", &ending).await.unwrap().len();
+        let ended = db.set_password(&demo.owner_id, &ending.user_id, "new hash", &ending).await.unwrap().sessions.len();
         let opened = join_all(logins).await.into_iter().filter(|login| *login.as_ref().unwrap()).count();
         assert_eq!(ended, opened, "whatever was opened with the old password has ended with it");
         assert!(db.list_live_sessions(&demo.owner_id, &ending.user_id, later(61)).await.unwrap().is_empty());
@@ -117,18 +117,19 @@ async fn two_devices_that_sign_each_other_out_do_not_both_stay() {
     each_backend(|db| async move {
         let demo = Demo::new(db.clone()).await;
         for round in 0..10 {
-            let devices = [demo.open(later(round)).await, demo.open(later(round)).await];
+            let begun = round * 100;
+            let devices = [demo.open(later(begun)).await, demo.open(later(begun)).await];
             let others = devices.map(|device| {
                 let demo = demo.clone();
                 tokio::spawn(async move {
-                    let mut ending = demo.user_ending(later(60));
+                    let mut ending = demo.user_ending(later(begun + 60));
                     (ending.except, ending.while_live) = (Some(device), Some(device));
-                    demo.db.end_user_sessions(&ending).await.unwrap().len()
+                    demo.db.end_user_sessions(&ending).await.unwrap().sessions.len()
                 })
             });
             let ended: usize = join_all(others).await.into_iter().map(Result::unwrap).sum();
             assert_eq!(ended, 1);
-            db.end_user_sessions(&demo.user_ending(later(61))).await.unwrap();
+            db.end_user_sessions(&demo.user_ending(later(begun + 61))).await.unwrap();
         }
     })
     .await;

@@ -75,7 +75,7 @@ async fn a_new_password_ends_every_session_with_it() {
         let untouched = other.open(NOW).await;
         let mut ending = demo.user_ending(later(60));
         ending.reason = EndReason::PasswordChanged;
-        let mut ended = db.set_password(&demo.owner_id, &user("u1"), "new hash", &ending).await.unwrap();
+        let mut ended = db.set_password(&demo.owner_id, &user("u1"), "new hash", &ending).await.unwrap().sessions;
         ended.sort_by_key(|session| session.session_id);
         assert_eq!(ended.iter().map(|session| session.session_id).collect::<Vec<_>>(), sessions);
         assert_eq!(demo.pending().await, ended);
@@ -100,13 +100,13 @@ async fn a_disabled_user_has_no_session_and_gets_none() {
         let session_id = demo.open(NOW).await;
         let mut ending = demo.user_ending(later(60));
         ending.reason = EndReason::UserDisabled;
-        let ended = db.set_user_disabled(&demo.owner_id, &user("u1"), true, Some(&ending)).await.unwrap();
+        let ended = db.set_user_disabled(&demo.owner_id, &user("u1"), true, Some(&ending)).await.unwrap().sessions;
         assert_eq!(ended.iter().map(|session| session.session_id).collect::<Vec<_>>(), [session_id]);
         assert!(db.find_user(&demo.owner_id, &user("u1")).await.unwrap().unwrap().disabled);
         assert_eq!(db.open_session(&demo.owner_id, &Demo::new_session(later(61))).await.unwrap(), None);
         assert_eq!(demo.audited("user.disabled").await.len(), 1);
 
-        assert_eq!(db.set_user_disabled(&demo.owner_id, &user("u1"), false, None).await.unwrap(), []);
+        assert_eq!(db.set_user_disabled(&demo.owner_id, &user("u1"), false, None).await.unwrap().sessions, []);
         assert!(!db.find_user(&demo.owner_id, &user("u1")).await.unwrap().unwrap().disabled);
         demo.open(later(62)).await;
         assert!(demo.find(session_id).await.ended.is_some(), "an end is never taken back");

@@ -7,6 +7,7 @@ mod current_user;
 mod latency;
 mod load;
 mod options;
+mod plugins;
 mod product;
 mod reference;
 mod report;
@@ -57,6 +58,7 @@ async fn measure(options: Options) -> Result<(), Failure> {
             Section::Sqlite => throughput::measure_sqlite(&options, &mut report).await?,
             Section::Latency => latency::measure(&options, &mut report).await?,
             Section::Revocation => revocation::measure(&options, &mut report).await?,
+            Section::Plugins => plugins::measure(&options, &mut report).await?,
             Section::Start => start::measure(&options, &mut report).await?,
         }
     }

@@ -67,6 +67,8 @@ pub(crate) enum Section {
     Latency,
     /// The lease, one node against three, and the memory of ended sessions
     Revocation,
+    /// What plugins cost
+    Plugins,
     /// Start, memory and size
     Start,
 }
@@ -80,6 +82,7 @@ impl Section {
             Self::Sqlite => "logouts on SQLite against single updates",
             Self::Latency => "latency of logout with few and with many sessions",
             Self::Revocation => "leases, nodes, and the memory of ended sessions",
+            Self::Plugins => "common-data beside the same in Rust, and requests with and without plugins",
             Self::Start => "start, memory, size",
         }
     }

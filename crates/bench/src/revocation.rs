@@ -181,7 +181,7 @@ impl Tenant {
 
     /// How many sessions are looked up in a second.
     async fn verify(&self, node: &Node, live: &[SessionId], time: Duration) -> Result<f64, Failure> {
-        let begun = Instant::now();
+        let (begun, now) = (Instant::now(), SystemClock.now());
         let answered = AtomicUsize::new(0);
         let caller = async |first: usize| {
             let mut position = first;
@@ -192,7 +192,7 @@ impl Tenant {
                     let session_id = live[position % live.len()];
                     let (sys_id, user_id) = (Some(&self.sys_id), Some(&self.user_id));
                     let key = SessionKey { owner_id: &self.owner_id, session_id, sys_id, user_id };
-                    if node.revocations.end_reason(&key).await?.is_some() {
+                    if node.revocations.end_reason(&key, now).await?.is_some() {
                         return Err("a live session was refused".into());
                     }
                 }

@@ -8,6 +8,7 @@ mod doctor;
 mod help;
 mod keys;
 mod openapi;
+mod plugins;
 mod sessions;
 mod stamps;
 mod systems;

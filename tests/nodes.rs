@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bo_auth_core::signing_key::Algorithm;
 use bo_auth_server::fault::FaultKind;
 use bo_auth_service::operator::key::Replacement;
+use bo_auth_store::record::KeyPurpose;
 
 use crate::support::TestApp;
 
@@ -12,6 +14,7 @@ one_backend!(Redis:
     a_session_may_be_used_on_both_nodes_in_turn,
     failures_are_counted_together,
     a_key_that_is_withdrawn_on_one_node_is_refused_on_the_other,
+    what_an_operator_ends_or_changes_is_so_on_every_node,
 );
 
 async fn a_logout_on_one_node_is_refused_on_the_other(app: TestApp) {
@@ -70,4 +73,46 @@ async fn a_key_that_is_withdrawn_on_one_node_is_refused_on_the_other(app: TestAp
     second.service().apply(&[rotated.change]).await.unwrap();
     session.current_user().on(&second).send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
     session.current_user().send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
+}
+
+async fn what_an_operator_ends_or_changes_is_so_on_every_node(app: TestApp) {
+    let second = app.second_node().await;
+    let tenant = app.with_tenant("acme").await;
+    let user = tenant.with_user("li").await;
+    let operator = tenant.node.operator();
+    let owner_id = &tenant.owner_id;
+    let seen = async || {
+        let session = user.signed_in().await;
+        assert_eq!(session.current_user().on(&second).send().await.status, 200);
+        session
+    };
+    // Nobody tells the second node but the operator's call itself.
+    let session = seen().await;
+    operator.end_all_sessions(owner_id, Some(&user.system.sys_id)).await.unwrap();
+    session.assert_ended_on(&second, "SESSION_KICKED").await;
+    let session = seen().await;
+    operator.end_all_sessions(owner_id, None).await.unwrap();
+    session.assert_ended_on(&second, "SESSION_KICKED").await;
+    let session = seen().await;
+    operator.rotate_key(owner_id, Replacement::Refresh, Duration::ZERO).await.unwrap();
+    session.current_user().on(&second).send().await.assert_fault(FaultKind::SESSION_KICKED);
+    session.refresh().on(&second).send().await.assert_fault(FaultKind::REFRESH_TOKEN_INVALID);
+    let session = seen().await;
+    let rotated = operator.rotate_key(owner_id, Replacement::Access(Algorithm::ES256), Duration::from_hours(1)).await.unwrap();
+    assert_eq!(session.current_user().on(&second).send().await.status, 200, "the earlier key is still accepted");
+    let (keys, _) = operator.list_keys(owner_id).await.unwrap();
+    let earlier = keys.iter().filter(|key| key.purpose == KeyPurpose::Access && key.key_id != rotated.key.key_id);
+    let earlier = earlier.max_by_key(|key| key.retires_at).unwrap();
+    assert!(operator.withdraw_key(owner_id, &earlier.key_id).await.unwrap().1);
+    assert!(!operator.withdraw_key(owner_id, &earlier.key_id).await.unwrap().1, "it had been withdrawn before");
+    assert!(operator.withdraw_key(owner_id, &rotated.key.key_id).await.is_err(), "the current key has no successor");
+    for node in [&app, &second] {
+        session.current_user().on(node).send().await.assert_fault(FaultKind::TOKEN_INVALID);
+    }
+    assert_eq!(session.refresh().on(&second).send().await.status, 200, "its next token is of another key");
+    operator.set_tenant_disabled(owner_id, true).await.unwrap();
+    session.current_user().on(&second).send().await.assert_fault(FaultKind::TENANT_DISABLED);
+    user.login().on(&second).send().await.assert_fault(FaultKind::TENANT_DISABLED);
+    operator.set_tenant_disabled(owner_id, false).await.unwrap();
+    assert_eq!(user.login().on(&second).send().await.status, 200);
 }

@@ -74,7 +74,7 @@ async fn turn(side: &mut Side) -> Result<Vec<Duration>, Failure> {
 
 /// The time that such a part of all times does not exceed.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a position in a short list")]
-fn quantile(times: &mut [Duration], part: f64) -> Duration {
+pub(crate) fn quantile(times: &mut [Duration], part: f64) -> Duration {
     times.sort_unstable();
     let position = ((times.len() as f64 * part).ceil() as usize).clamp(1, times.len().max(1)) - 1;
     times.get(position).copied().unwrap_or_default()

@@ -7,9 +7,11 @@ mod current_user;
 mod latency;
 mod load;
 mod options;
+mod plugins;
 mod product;
 mod reference;
 mod report;
+mod revocation;
 mod rows;
 mod start;
 mod throughput;
@@ -55,6 +57,8 @@ async fn measure(options: Options) -> Result<(), Failure> {
             Section::Postgres => throughput::measure_postgres(&options, &mut report).await?,
             Section::Sqlite => throughput::measure_sqlite(&options, &mut report).await?,
             Section::Latency => latency::measure(&options, &mut report).await?,
+            Section::Revocation => revocation::measure(&options, &mut report).await?,
+            Section::Plugins => plugins::measure(&options, &mut report).await?,
             Section::Start => start::measure(&options, &mut report).await?,
         }
     }

@@ -65,6 +65,10 @@ pub(crate) enum Section {
     Sqlite,
     /// Logout's latency with few and with many sessions
     Latency,
+    /// The lease, one node against three, and the memory of ended sessions
+    Revocation,
+    /// What plugins cost
+    Plugins,
     /// Start, memory and size
     Start,
 }
@@ -77,6 +81,8 @@ impl Section {
             Self::Postgres => "logouts on Postgres and Redis against pgbench",
             Self::Sqlite => "logouts on SQLite against single updates",
             Self::Latency => "latency of logout with few and with many sessions",
+            Self::Revocation => "leases, nodes, and the memory of ended sessions",
+            Self::Plugins => "common-data beside the same in Rust, and requests with and without plugins",
             Self::Start => "start, memory, size",
         }
     }

@@ -10,6 +10,7 @@ use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::stamp::{encrypt_stamp, new_stamp_plaintext};
 use bo_auth_core::time::{Clock, SystemClock, Timestamp};
 use bo_auth_core::token::access::AccessClaims;
+use bo_auth_plugin::Plugins;
 use bo_auth_server::configuration::{CacheChoice, DatabaseChoice, Secret, StoreConfiguration};
 use bo_auth_server::stores::{make_data_directory, open_database, open_master_key};
 use bo_auth_service::operator::tenant::NewTenant;
@@ -27,6 +28,10 @@ use crate::rows::Rows;
 pub(crate) const OWNER: &str = "bench";
 /// Its system.
 pub(crate) const SYSTEM: &str = "web";
+
+/// A plugin of the tenant's own: a small script, as most are.
+pub(crate) const OWN_PLUGIN: &str = "own";
+const OWN_SOURCE: &str = r#"fn process(response, ctx) { response.set("data.displayName", `${response.data.name} (${ctx.sys_id})`) }"#;
 
 const MINUTE: i64 = 60_000;
 
@@ -86,6 +91,10 @@ impl World {
             };
             operator.add_user(&owner_id, new, "never-used-to-sign-in").await?;
         }
+        let plugins = Plugins::new()?;
+        let desk = operator.plugin_desk(&plugins);
+        let version = desk.store(&owner_id, OWN_PLUGIN, OWN_SOURCE, "bench", "").await?.version;
+        desk.publish(&owner_id, OWN_PLUGIN, version, None, None, "bench").await?;
         let record = operator.get_tenant(&owner_id).await?;
         let tenant = Tenant::assemble(record, &operator.master_key)?;
         operator.db.close().await;

@@ -36,6 +36,18 @@ pub enum ReplayRule {
     Off,
 }
 
+/// Which casing the answers have that a system's generated clients read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResponseSchema {
+    /// That of the published document.
+    Camel,
+    /// The same in `snake_case`, as `common-data-under` makes it.
+    Snake,
+    /// No schema: plugins may shape answers as they like.
+    None,
+}
+
 /// Settings of a system, complete. Names in a document are lower camelCase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -73,6 +85,8 @@ pub struct SystemSettings {
     pub legacy_status200: bool,
     /// The response plugin where `_nodejs` is absent.
     pub default_plugin: Option<String>,
+    /// What the system's clients expect of answers behind its plugins; drafts are checked against it.
+    pub response_schema: ResponseSchema,
     /// Origins that browsers may call from: exact, no wildcard.
     pub allowed_origins: Vec<String>,
     /// Failed logins of one account after which a captcha is asked for; four times as many for one address.
@@ -104,6 +118,7 @@ impl Default for SystemSettings {
             logout_requires_fresh_token: false,
             legacy_status200: false,
             default_plugin: None,
+            response_schema: ResponseSchema::Camel,
             allowed_origins: Vec::new(),
             captcha_after_failures: 3,
             address_requests_per_minute: 6_000,

@@ -2,6 +2,7 @@
 //! A plugin that fails gives the untouched value back, so that it can never undo, block or fake what was done before it.
 
 pub mod casing;
+pub mod examples;
 
 mod budget;
 mod chain;
@@ -32,6 +33,7 @@ pub use compiling::CompileError;
 pub use context::Context;
 pub use failure::{Failure, FailureCode};
 pub use functions::HostFunction;
+pub use limits::described as described_limits;
 pub use meter::{Counted, Meter};
 pub use name::PluginName;
 pub use plugins::{Error, Outcome, Plugins};

@@ -39,3 +39,25 @@ pub(crate) const QUEUE: usize = 64;
 pub(crate) const fn output(input: usize) -> usize {
     input.saturating_mul(4).saturating_add(64 << 10)
 }
+
+/// Every limit of a run or a source, in words and with its value, for the documentation.
+pub fn described() -> Vec<(&'static str, String)> {
+    let kib = |bytes: usize| format!("{} KiB", bytes >> 10);
+    vec![
+        ("time of a run", format!("{} ms", DEADLINE.as_millis())),
+        ("steps of the interpreter", OPERATIONS.to_string()),
+        ("live memory of a run", format!("{} MiB", MEMORY >> 20)),
+        ("a text", kib(STRING)),
+        ("an array or a map, with what is nested in it", format!("{ELEMENTS} elements")),
+        ("levels of objects and arrays", VALUE_DEPTH.to_string()),
+        ("functions calling one another", format!("{CALL_DEPTH} deep")),
+        ("nested expressions and blocks", format!("{EXPRESSION_DEPTH} deep")),
+        ("variables in scope", VARIABLES.to_string()),
+        ("functions of a script", FUNCTIONS.to_string()),
+        ("arguments of a call", ARGUMENTS.to_string()),
+        ("a source", kib(SOURCE)),
+        ("what goes out", format!("4 × what came in + {}", kib(output(0)))),
+        ("the log of `print` and `debug`", kib(LOG)),
+        ("runs that wait for one of the two plugin threads", QUEUE.to_string()),
+    ]
+}

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use bo_auth_service::plugin::ResponseSchemas;
 use poem::http::Method;
 use poem::{EndpointExt, Route};
 use poem_openapi::registry::{MetaApi, Registry};
@@ -41,6 +42,11 @@ pub fn documents() -> Documents {
         Ok(documents) => documents,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// What generated clients expect of answers.
+pub fn response_schemas() -> ResponseSchemas {
+    ResponseSchemas::new(documents().document.value().clone())
 }
 
 fn build() -> Result<Documents, DocumentError> {

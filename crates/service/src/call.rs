@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use bo_auth_core::identifier::{AreaCode, OwnerId, SystemId, UserId};
+use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::ReplayRule;
 use bo_auth_core::stamp::{SignedRequest, Stamp, StampScheme, verify_stamp};
 use bo_auth_core::time::Timestamp;
@@ -213,16 +214,21 @@ impl Call<'_> {
     /// [`Error::TokenMissing`], [`Error::TokenInvalid`], [`Error::TokenExpired`], [`Error::SessionEnded`].
     pub async fn verify_access(&self, shaping: &mut Shaping) -> Result<VerifiedAccess, Error> {
         let access = self.authentic_access(shaping)?.fresh()?;
+        match self.end_reason_of(&access).await? {
+            Some(reason) => Err(Error::SessionEnded(reason)),
+            None => Ok(access),
+        }
+    }
+
+    /// Why the token's session has ended, if it has.
+    pub(crate) async fn end_reason_of(&self, access: &VerifiedAccess) -> Result<Option<EndReason>, Error> {
         let session = SessionKey {
             owner_id: &self.tenant.owner_id,
             session_id: access.session_id(),
             sys_id: Some(&self.system.sys_id),
             user_id: Some(access.user_id()),
         };
-        match self.service.revocations.end_reason(&session).await? {
-            Some(reason) => Err(Error::SessionEnded(reason)),
-            None => Ok(access),
-        }
+        Ok(self.service.revocations.end_reason(&session, self.now).await?)
     }
 
     /// The access token: authentic, though it may have expired and its session may have ended. For logout, which must

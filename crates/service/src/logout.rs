@@ -118,12 +118,18 @@ impl Call<'_> {
     }
 
     async fn end_local(&self, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {
-        let outcome = self.end_one(access.session_id(), EndReason::LoggedOut, Actor::User, trace).await?;
+        // A mark may have ended it whose sessions' rows are still to follow: then the mark's reason stands.
+        let before = Box::pin(self.end_reason_of(access)).await?;
+        let outcome = self.end_one(access.session_id(), before.unwrap_or(EndReason::LoggedOut), Actor::User, trace).await?;
         let scope = LogoutScope::Local;
         Ok(match outcome {
-            OneEnded::Now(ended) => {
-                Receipt { scope, sessions: 1, already_ended: false, effective_at: ended.ended_at, reason: ended.reason }
-            }
+            OneEnded::Now(ended) => Receipt {
+                scope,
+                sessions: usize::from(before.is_none()),
+                already_ended: before.is_some(),
+                effective_at: ended.ended_at,
+                reason: ended.reason,
+            },
             OneEnded::Before(Some(ended)) => {
                 Receipt { scope, sessions: 0, already_ended: true, effective_at: ended.ended_at, reason: ended.reason }
             }

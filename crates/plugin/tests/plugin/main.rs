@@ -4,6 +4,8 @@
 
 mod built_ins;
 mod contract;
+mod document;
+mod examples;
 mod hostile;
 mod language;
 mod publishing;

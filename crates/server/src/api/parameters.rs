@@ -77,11 +77,12 @@ pub fn needs_access_token(operation_id: &str) -> bool {
 }
 
 fn plugin(required: bool) -> ParameterDescription {
-    let schema = json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[0-9A-Za-z_-]{1,64}$"});
+    let pattern = "^[0-9A-Za-z_-]{1,64}(,[0-9A-Za-z_-]{1,64}){0,3}$";
+    let schema = json!({"type": "string", "minLength": 1, "maxLength": 259, "pattern": pattern});
     query(
         "_nodejs",
         required,
-        "The response plugin: `common-data`, `common-data-under` or one of the tenant's own.",
+        "The response plugin: `common-data`, `common-data-under` or one of the tenant's own; or up to four, one after the other: `a,b`.",
         schema,
         json!("common-data"),
     )

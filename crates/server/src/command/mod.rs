@@ -9,6 +9,7 @@ mod key;
 mod openapi;
 mod output;
 mod password;
+mod plugin;
 mod serve;
 mod session;
 mod stamp;
@@ -61,6 +62,9 @@ enum Command {
     /// List and rotate a tenant's keys.
     #[command(subcommand)]
     Key(key::Key),
+    /// Write, test, publish and roll back response plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
     /// Print a fresh `XverifyApi` value for curl.
     Stamp(stamp::Stamp),
     /// Print the OpenAPI document, or write it to a directory.
@@ -84,6 +88,7 @@ impl CommandLine {
             Command::Area(command) => command.run(output).await,
             Command::Session(command) => command.run(output).await,
             Command::Key(command) => command.run(output).await,
+            Command::Plugin(command) => command.run(output).await,
             Command::Stamp(command) => command.run(output).await,
             Command::Openapi(command) => command.run(output),
             Command::Doctor(command) => return command.run(output).await,

@@ -5,6 +5,7 @@ use bo_auth_core::digest::sha256_hex;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
 use bo_auth_core::session::time_ordered_id;
+use bo_auth_core::settings::{ResponseSchema, SystemSettings};
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::{CompileError, PLATFORM, PluginName, Plugins};
 use bo_auth_store::Db;
@@ -14,8 +15,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::refusal::PluginRefusal;
+use super::schema::{ResponseSchemas, SchemaProblem};
 use crate::Error;
 
+/// Words that stand in the place of a name in the admin API's paths.
+const RESERVED_NAMES: [&str; 2] = ["check", "recording"];
 /// The longest source that is stored, in bytes.
 const SOURCE_BYTES: usize = 64 << 10;
 /// The longest note, in bytes.
@@ -179,7 +183,7 @@ impl PluginDesk<'_> {
     /// [`PluginRefusal::Name`], [`PluginRefusal::TooLong`], [`PluginRefusal::Busy`]; [`Error::Refused`] where there is no such
     /// tenant; [`Error::Unavailable`].
     pub async fn store(&self, owner_id: &OwnerId, name: &str, source: &str, author: &str, note: &str) -> Result<StoredVersion, Error> {
-        let name = PluginName::parse(name).ok_or(PluginRefusal::Name)?;
+        let name = PluginName::parse(name).filter(|name| !RESERVED_NAMES.contains(&name.as_str())).ok_or(PluginRefusal::Name)?;
         for (what, text, longest) in [("source", source, SOURCE_BYTES), ("note", note, NOTE_BYTES), ("author", author, AUTHOR_BYTES)] {
             // Postgres holds no NUL in a text.
             if text.len() > longest || text.contains('\0') {
@@ -237,6 +241,37 @@ impl PluginDesk<'_> {
             })
         })
         .await
+    }
+
+    /// What a version, or a draft, would break for generated clients of the owner's systems; nothing, where it does not compile.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Busy`]; [`Error::Unavailable`].
+    pub async fn schema_problems(
+        &self,
+        owner_id: &OwnerId,
+        name: &str,
+        source: &str,
+        schemas: &ResponseSchemas,
+    ) -> Result<Vec<SchemaProblem>, Error> {
+        let plugin = self.plugins.prepare(owner_id.as_str(), name, 0, source).await.map_err(PluginRefusal::from)?;
+        let declared = self.declared_schemas(owner_id).await?;
+        Ok(schemas.problems_of(self.plugins, &plugin, &declared).await)
+    }
+
+    /// What the systems of an owner declare; of the platform's plugins, which may serve any, all there is.
+    async fn declared_schemas(&self, owner_id: &OwnerId) -> Result<Vec<ResponseSchema>, Error> {
+        let Some(tenant) = self.db.find_tenant(owner_id).await? else {
+            return Ok(vec![ResponseSchema::Camel, ResponseSchema::Snake]);
+        };
+        let mut declared = Vec::new();
+        for system in &tenant.systems {
+            let settings = SystemSettings::from_documents(&[&tenant.settings, &system.settings])?;
+            if !declared.contains(&settings.response_schema) {
+                declared.push(settings.response_schema);
+            }
+        }
+        Ok(declared)
     }
 
     /// Makes an earlier version answer every request: the named one, or else the one before the active that was published and

@@ -7,6 +7,7 @@ pub mod refusal;
 mod activity;
 pub(crate) mod catalogue;
 mod redaction;
+mod schema;
 mod statistics;
 mod trial;
 
@@ -18,6 +19,7 @@ pub use activity::PluginActivity;
 pub use desk::{PluginDesk, PluginOverview, StoredVersion, VersionState};
 pub use redaction::redact;
 pub use refusal::PluginRefusal;
+pub use schema::{ResponseSchemas, SchemaProblem};
 pub use statistics::{RunStatistics, VersionStatistics};
 pub use trial::{Subject, Trial, compiled, run_on};
 

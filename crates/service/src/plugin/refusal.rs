@@ -7,7 +7,7 @@ use bo_auth_plugin::CompileError;
 #[non_exhaustive]
 pub enum PluginRefusal {
     /// The name is not of the allowed form.
-    #[error("a plugin's name is 1 to 64 letters, digits, `_` and `-`")]
+    #[error("a plugin's name is 1 to 64 letters, digits, `_` and `-`, and neither `check` nor `recording`")]
     Name,
     /// There is no plugin of this name.
     #[error("there is no plugin `{0}`; `bo-auth plugin list` shows those there are")]

@@ -16,6 +16,7 @@ mod migration;
 mod not_before;
 mod outbox;
 mod plugin;
+mod private_redis;
 mod race;
 mod retention;
 mod revocation;

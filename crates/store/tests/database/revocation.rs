@@ -1,24 +1,24 @@
 //! Ends that every node refuses when the announcement returns: on a real Postgres, with a Redis of the test's own that can
 //! be flushed and killed.
 
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bo_auth_core::random::SystemRandom;
 use bo_auth_core::session::{EndReason, SessionId};
-use bo_auth_core::time::SettableClock;
-use bo_auth_store::record::{EndOutcome, EndedSession};
-use bo_auth_store::revocation::Revocations;
+use bo_auth_core::time::{SettableClock, Timestamp};
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Marking, RequestTrace, Scope};
+use bo_auth_store::revocation::{Revocations, read_cluster_status};
 use bo_auth_store::{Db, RedisConnection};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Directory, Schema};
-use crate::fixture::{Demo, NOW, later};
+use crate::fixture::{Demo, NOW, later, system, user};
+use crate::private_redis::PrivateRedis;
 
 /// How long a lease is, with what an answer may take beyond it.
-const LEASE_AND_SOME: Duration = Duration::from_millis(1_200);
+const LEASE_AND_SOME: Duration = Duration::from_millis(1_400);
 
 /// Two nodes, their database, and their Redis.
 struct Cluster {
@@ -40,63 +40,8 @@ impl Drop for RunningNode {
     }
 }
 
-/// A Redis that may be flushed and killed.
-struct PrivateRedis {
-    directory: Directory,
-    server: Child,
-}
-
-impl PrivateRedis {
-    async fn start() -> Self {
-        let directory = Directory::new();
-        let redis = Self { server: Self::spawn(&directory), directory };
-        redis.answers().await;
-        redis
-    }
-
-    fn spawn(directory: &Directory) -> Child {
-        Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
-            .arg(directory.path().join("redis.sock"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server must be installed; scripts/test installs it")
-    }
-
-    fn connect(&self) -> RedisConnection {
-        RedisConnection::open(&format!("unix://{}", self.directory.path().join("redis.sock").display())).unwrap()
-    }
-
-    async fn answers(&self) {
-        let connection = self.connect();
-        until("Redis answers", || connection.ping().map(|pinged| pinged.is_ok())).await;
-    }
-
-    async fn flush(&self) {
-        let _: () = redis::cmd("FLUSHALL").query_async(&mut self.connect()).await.unwrap();
-    }
-
-    fn kill(&mut self) {
-        self.server.kill().unwrap();
-        self.server.wait().unwrap();
-    }
-
-    async fn start_again(&mut self) {
-        self.server = Self::spawn(&self.directory);
-        self.answers().await;
-    }
-}
-
-impl Drop for PrivateRedis {
-    fn drop(&mut self) {
-        // Killed already, perhaps.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
-}
-
 /// Looks again and again until the condition holds; fails where it never does.
-async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let begun = Instant::now();
     while !condition().await {
         assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
@@ -113,9 +58,12 @@ async fn join(db: &Db, redis: RedisConnection, listening: RedisConnection) -> Ru
 
 impl Cluster {
     async fn start() -> Self {
+        Self::start_on(PrivateRedis::start().await).await
+    }
+
+    async fn start_on(redis: PrivateRedis) -> Self {
         let schema = Schema::new().await;
         let db = schema.open().await;
-        let redis = PrivateRedis::start().await;
         let one = join(&db, redis.connect(), redis.connect()).await;
         let other = join(&db, redis.connect(), redis.connect()).await;
         let cluster = Self { demo: Demo::new(db).await, schema, redis, one, other };
@@ -141,8 +89,13 @@ impl Cluster {
         ended
     }
 
+    fn marking(&self, scope: Scope, at: Timestamp) -> Marking {
+        let owner_id = self.demo.owner_id.clone();
+        Marking { owner_id, scope, reason: EndReason::Kicked, actor: Actor::Admin, at, trace: RequestTrace::default() }
+    }
+
     async fn refused_by(&self, node: &RunningNode, session_id: SessionId) -> bool {
-        node.revocations.end_reason(&self.demo.key(session_id)).await.unwrap() == Some(EndReason::LoggedOut)
+        node.revocations.end_reason(&self.demo.key(session_id), later(2)).await.unwrap() == Some(EndReason::LoggedOut)
     }
 
     async fn stop(self) {
@@ -154,7 +107,16 @@ impl Cluster {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_node_refuses_when_the_announcement_returns() {
-    let cluster = Cluster::start().await;
+    every_node_refuses_at_once(PrivateRedis::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_node_refuses_when_the_announcement_returns_of_a_redis_cluster() {
+    every_node_refuses_at_once(PrivateRedis::start_cluster().await).await;
+}
+
+async fn every_node_refuses_at_once(redis: PrivateRedis) {
+    let cluster = Cluster::start_on(redis).await;
     let live = cluster.demo.open(NOW).await;
     let mut slowest = Duration::ZERO;
     for _ in 0..200 {
@@ -163,11 +125,11 @@ async fn every_node_refuses_when_the_announcement_returns() {
         cluster.one.revocations.announce(std::slice::from_ref(&ended)).await.unwrap();
         slowest = slowest.max(begun.elapsed());
         // Answered at once, so from memory: nothing was asked of anybody.
-        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id)).now_or_never();
+        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id), later(2)).now_or_never();
         assert_eq!(answer.expect("the other node asked somebody").unwrap(), Some(EndReason::LoggedOut));
     }
     cluster.all_hold_leases().await;
-    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live)).now_or_never();
+    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live), later(2)).now_or_never();
     assert_eq!(answer.expect("the other node asked somebody").unwrap(), None, "a live session is live");
     assert!(slowest < LEASE_AND_SOME, "{slowest:?}");
     cluster.stop().await;
@@ -188,7 +150,16 @@ async fn a_node_that_stands_still_is_waited_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_forgets_everything_lets_nothing_through() {
-    let cluster = Cluster::start().await;
+    forgetting_lets_nothing_through(PrivateRedis::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_forgets_everything_lets_nothing_through_of_a_redis_cluster() {
+    forgetting_lets_nothing_through(PrivateRedis::start_cluster().await).await;
+}
+
+async fn forgetting_lets_nothing_through(redis: PrivateRedis) {
+    let cluster = Cluster::start_on(redis).await;
     for _ in 0..3 {
         let ended = cluster.end_one().await;
         cluster.redis.flush().await;
@@ -204,7 +175,16 @@ async fn a_redis_that_forgets_everything_lets_nothing_through() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_the_answer_comes_after_every_lease_has_run_out() {
-    let mut cluster = Cluster::start().await;
+    leases_are_waited_out(PrivateRedis::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_the_answer_comes_after_every_lease_has_run_out_of_a_redis_cluster() {
+    leases_are_waited_out(PrivateRedis::start_cluster().await).await;
+}
+
+async fn leases_are_waited_out(redis: PrivateRedis) {
+    let mut cluster = Cluster::start_on(redis).await;
     let ended = cluster.end_one().await;
     cluster.redis.kill();
     let begun = Instant::now();
@@ -246,6 +226,110 @@ async fn a_node_that_starts_later_knows_what_ended_before() {
     cluster.stop().await;
 }
 
+/// What a node says without asking anybody; `None` where it would ask.
+fn from_memory(node: &RunningNode, demo: &Demo, session_id: SessionId) -> Option<Option<EndReason>> {
+    node.revocations.end_reason(&demo.key(session_id), later(2)).now_or_never().map(Result::unwrap)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_is_refused_by_every_node_when_its_announcement_returns() {
+    let cluster = Cluster::start().await;
+    let stranger = Demo::named(cluster.demo.db.clone(), "stranger").await;
+    let theirs = stranger.open(NOW).await;
+    for (number, scope) in [Scope::User(user("u1")), Scope::System(system("app")), Scope::Tenant].into_iter().enumerate() {
+        let second = 10 * (number as u64 + 1);
+        let before = [cluster.demo.open(later(second)).await, cluster.demo.open(later(second + 1)).await];
+        cluster.all_hold_leases().await;
+        assert_eq!(from_memory(&cluster.other, &cluster.demo, before[0]), Some(None));
+        let revoked = cluster.demo.db.end_all(&cluster.marking(scope, later(second))).await.unwrap();
+        cluster.one.revocations.announce_all(&[], &revoked.marks).await.unwrap();
+        for session_id in before {
+            assert_eq!(from_memory(&cluster.other, &cluster.demo, session_id), Some(Some(EndReason::Kicked)));
+            assert_eq!(from_memory(&cluster.one, &cluster.demo, session_id), Some(Some(EndReason::Kicked)));
+        }
+        let revision = cluster.other.revocations.tenant_revision(&cluster.demo.owner_id).now_or_never();
+        assert_eq!(
+            revision.expect("the other node asked somebody").unwrap(),
+            i64::try_from(number).unwrap(),
+            "a user's mark is no change of the tenant"
+        );
+        // Who signs in after that has a session, and nobody else's is touched.
+        let since = cluster.demo.open(revoked.marks[0].not_before).await;
+        cluster.all_hold_leases().await;
+        assert_eq!(from_memory(&cluster.other, &cluster.demo, since), Some(None));
+        assert_eq!(from_memory(&cluster.other, &stranger, theirs), Some(None));
+    }
+    let late = join(&cluster.demo.db, cluster.redis.connect(), cluster.redis.connect()).await;
+    until("the late node holds a lease", async || late.revocations.answers_from_memory()).await;
+    assert_eq!(from_memory(&late, &stranger, theirs), Some(None));
+    assert!(late.revocations.memory_usage().users == 1 && late.revocations.memory_usage().tenants == 1);
+    drop(late);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mark_reaches_every_node_without_redis_too() {
+    let mut cluster = Cluster::start().await;
+    let nowhere = || RedisConnection::open("unix:///nowhere/redis.sock").unwrap();
+    let cut = join(&cluster.demo.db, nowhere(), nowhere()).await;
+    let session_id = cluster.demo.open(NOW).await;
+    let revoked = cluster.demo.db.end_all(&cluster.marking(Scope::System(system("app")), later(1))).await.unwrap();
+    cut.revocations.announce_all(&[], &revoked.marks).await.unwrap();
+    cluster.all_hold_leases().await;
+    assert_eq!(from_memory(&cluster.other, &cluster.demo, session_id), Some(Some(EndReason::Kicked)), "read before a renewal");
+    drop(cut);
+
+    let session_id = cluster.demo.open(later(5)).await;
+    let revoked = cluster.demo.db.end_all(&cluster.marking(Scope::Tenant, later(5))).await.unwrap();
+    cluster.redis.kill();
+    let begun = Instant::now();
+    cluster.one.revocations.announce_all(&[], &revoked.marks).await.unwrap();
+    assert!(begun.elapsed() < LEASE_AND_SOME, "{:?}", begun.elapsed());
+    assert!(!cluster.other.revocations.answers_from_memory());
+    let reason = cluster.other.revocations.end_reason(&cluster.demo.key(session_id), later(2)).await.unwrap();
+    assert_eq!(reason, Some(EndReason::Kicked), "the slow way knows marks too");
+    assert_eq!(cluster.other.revocations.tenant_revision(&cluster.demo.owner_id).await.unwrap(), revoked.marks[0].revision);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_whose_memory_is_full_asks_the_database() {
+    let directory = Directory::new();
+    let db = directory.open().await;
+    let demo = Demo::new(db.clone()).await;
+    // Too little for anything but a few sessions in each part.
+    let revocations = Revocations::alone(db.clone(), 1);
+    let sessions = demo.open_many(1_500).await;
+    let endings: Vec<_> = sessions[..1_400].iter().map(|session_id| demo.ending(*session_id, later(1_500))).collect();
+    let outcomes = db.end_sessions(&endings).await.unwrap();
+    let ended: Vec<_> = outcomes.iter().map(|outcome| crate::fixture::ended(outcome).clone()).collect();
+    revocations.announce(&ended).await.unwrap();
+    let usage = revocations.memory_usage();
+    assert!(usage.sessions < 1_400 && usage.overflown_parts > 0, "{usage:?}");
+    for (number, session_id) in sessions.iter().enumerate() {
+        let expected = (number < 1_400).then_some(EndReason::LoggedOut);
+        assert_eq!(revocations.end_reason(&demo.key(*session_id), later(2)).await.unwrap(), expected, "session {number}");
+    }
+    assert!(revocations.asked() > 0);
+    db.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_looks_at_the_nodes_changes_nothing() {
+    let schema = Schema::new().await;
+    let db = schema.open().await;
+    let redis = PrivateRedis::start().await;
+    assert_eq!(read_cluster_status(&db, &redis.connect()).await.unwrap(), None, "no node has started, and none is made up");
+    let node = join(&db, redis.connect(), redis.connect()).await;
+    until("the node holds a lease", async || node.revocations.answers_from_memory()).await;
+    let status = read_cluster_status(&db, &redis.connect()).await.unwrap().unwrap();
+    assert_eq!(status.nodes.len(), 1);
+    assert!(status.nodes[0].lease_millis > 0);
+    drop(node);
+    db.close().await;
+    schema.remove().await;
+}
+
 #[tokio::test]
 async fn a_single_node_answers_from_memory_alone() {
     let directory = Directory::new();
@@ -253,15 +337,20 @@ async fn a_single_node_answers_from_memory_alone() {
     let demo = Demo::new(db.clone()).await;
     let session_id = demo.open(NOW).await;
     let revocations = Revocations::alone(db.clone(), 1 << 20);
-    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), None);
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), None);
     db.end_sessions(&[demo.ending(session_id, later(1))]).await.unwrap();
     // Another process, the command line, has ended it.
     revocations.reload(&db, later(2)).await.unwrap();
-    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), Some(EndReason::LoggedOut));
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     assert_eq!(revocations.memory_usage().sessions, 1);
-    revocations.forget_expired(later(600));
+    revocations.forget_expired(later(600)).await.unwrap();
     assert_eq!(revocations.memory_usage().sessions, 1, "an access token of it may still live");
-    revocations.forget_expired(later(700));
+    revocations.forget_expired(later(700)).await.unwrap();
     assert_eq!(revocations.memory_usage().sessions, 0);
+    // The clock was ahead, and is set right: the access token lives again, and its session has ended all the same.
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
+    revocations.forget_expired(later(3)).await.unwrap();
+    assert_eq!(revocations.memory_usage().sessions, 1, "what was forgotten too early is there again");
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     db.close().await;
 }

@@ -1,0 +1,132 @@
+//! `docs/plugins.md`, written from what the engine itself knows; and compared with it.
+//!
+//! After a change, `BO_AUTH_WRITE_DOCS=1 scripts/test help` writes the page anew.
+
+use std::fmt::Write;
+
+use bo_auth_plugin::{FailureCode, HostFunction, described_limits, examples};
+
+use super::plugins;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plugins.md");
+
+const HEADING: &str = "# Response plugins
+
+Written from the engine's own metadata by a test, which also compares the two; `BO_AUTH_WRITE_DOCS=1 scripts/test help` writes it
+anew.
+
+A request names a plugin with `_nodejs=NAME`, or several with `_nodejs=a,b` (at most four, one after the other). The name is looked
+up among the tenant's own plugins, then among those offered to every tenant, then among the built-ins `common-data` (lower
+camelCase) and `common-data-under` (snake_case). An unknown name is refused with `PLUGIN_UNKNOWN` before anything is done.
+
+The work is done before a plugin runs. Where one fails, the untouched answer goes out with `X-Plugin-Error: CODE`, and the
+failure is kept for the tenant's administrator with line and column: `bo-auth plugin log`.
+
+## From a file to every node
+
+```sh
+bo-auth plugin new fn-shape.rhai --example mask-mobile        # a script to begin with
+bo-auth plugin test fn-shape.rhai                             # offline, on the answers of the published document
+bo-auth plugin test fn-shape.rhai --sample login.json --expect login.out.json --schema camel
+bo-auth plugin diff fn-shape.rhai --owner acme                # against the version that answers
+bo-auth plugin publish fn-shape.rhai --owner acme --canary 5 --note 'masks numbers'
+bo-auth plugin show shape --owner acme                        # versions, runs and failures of both
+bo-auth plugin publish shape --number 2 --owner acme          # for every request
+bo-auth plugin rollback shape --owner acme
+bo-auth plugin log shape --owner acme
+```
+
+`--platform` in the place of `--owner` works on the plugins that are offered to every tenant. Every version is kept, with its author,
+time, note and SHA-256. A version that does not compile cannot be published. One that breaks what the system's generated clients
+expect (its setting `responseSchema`) is published with `--accept-schema-problems` only. All nodes take a change up within a second.
+
+A version of which half of at least 20 runs within a minute fail on a node is switched off: the last good version before it answers
+again. Where there is none, the built-in of its name does; where there is none of those either, the name stays known and answers go
+out untouched, with `X-Plugin-Error: switched_off`. A canary that fails like that ends alone.
+
+`bo-auth plugin record --owner acme` keeps the tenant's last answers to test drafts on, without tokens and with every text below
+`data` made unreadable; nothing is recorded before that.
+
+## The script
+
+One function, and whatever functions it calls:
+
+```rhai
+fn process(response, ctx) { response.camel() }
+```
+
+`response` is the answer as a JSON value that keeps the order of its members. What `process` returns goes out. `code`, `success`,
+`error.errorCode`, and every token and lifetime below `data` keep their values (their names may change). A token reads as a sign in its
+place: the script can move it, and nothing else. There is no clock but `ctx.now_ms`, no network, no file, no randomness; `print`
+and `debug` go to the log of a test run.
+";
+
+/// What `ctx` is made of, in the order of the documentation.
+const CONTEXT: [(&str, &str); 9] = [
+    ("owner_id", "the tenant"),
+    ("sys_id", "its system"),
+    ("route", "the route's pattern, such as `/bo/api/v3/auth/login`"),
+    ("method", "the HTTP method in capitals"),
+    ("status", "the HTTP status of the answer"),
+    ("language", "`zh-CN` or `en`"),
+    ("user_id", "the signed-in user"),
+    ("now_ms", "the instant of the request, in milliseconds since 1970"),
+    ("params", "the request's parameters whose names begin with `_`, as a map"),
+];
+
+fn page() -> String {
+    let functions = plugins().functions();
+    let mut page = HEADING.to_owned();
+    page.push_str("\n### `ctx`\n\n`()` where something is not known yet.\n\n| member | what |\n|---|---|\n");
+    let known: Vec<&str> =
+        functions.iter().filter(|function| function.receiver == "Context").map(|function| function.name.as_str()).collect();
+    for (name, what) in CONTEXT {
+        assert!(known.contains(&name), "ctx.{name} is not there");
+        writeln!(page, "| `{name}` | {what} |").unwrap();
+    }
+    assert_eq!(known.len(), CONTEXT.len(), "{known:?}");
+    page.push_str("\n### JSON values\n\nMembers are read and written by name (`response.data.user`, `response[\"data\"]`), elements by number (from the end below 0); what is\nmissing reads as `()`. A path is names and numbers joined by dots: `data.rows.0.name`.\n\n");
+    table(&mut page, &functions, "Json");
+    page.push_str("\n### Texts, instants and numbers for people\n\n");
+    table(&mut page, &functions, "");
+    page.push_str("\n### The language's own values\n\nNumbers, texts, arrays and maps (`#{name: value}`), `if`, `switch`, `for`, `while`, `try`, closures without captured variables. Without a\nsleep, a file, `eval`, `import` or a function called by its name. What can be called on them:\n\n");
+    for receiver in ["string", "array", "map"] {
+        let signatures: Vec<String> =
+            functions.iter().filter(|function| function.receiver == receiver).map(|function| format!("`{}`", function.signature)).collect();
+        writeln!(page, "- {receiver}: {}", signatures.join(", ")).unwrap();
+    }
+    page.push_str("\n## Limits\n\n| what | at most |\n|---|---|\n");
+    for (what, most) in described_limits() {
+        writeln!(page, "| {what} | {most} |").unwrap();
+    }
+    page.push_str("\n## `X-Plugin-Error`\n\n| code | when |\n|---|---|\n");
+    for code in FailureCode::ALL {
+        writeln!(page, "| `{code}` | {} |", code.meaning()).unwrap();
+    }
+    page.push_str("\n## Ten examples\n\nEach is a test. `bo-auth plugin new fn-NAME.rhai --example NAME` writes it.\n");
+    for example in examples::ALL {
+        writeln!(page, "\n### {}: `{}`\n\n```rhai\n{}\n```\n", example.title, example.name, example.source.trim_end()).unwrap();
+        writeln!(page, "`_nodejs={}`, system `{}`:\n\n```json\n{}\n{}\n```", example.nodejs, example.sys_id, example.before, example.after)
+            .unwrap();
+    }
+    page
+}
+
+fn table(page: &mut String, functions: &[HostFunction], receiver: &str) {
+    page.push_str("| function | what |\n|---|---|\n");
+    for function in functions.iter().filter(|function| function.receiver == receiver && !function.documentation.is_empty()) {
+        writeln!(page, "| `{}` | {} |", function.signature, function.documentation.replace('|', "\\|")).unwrap();
+    }
+}
+
+#[test]
+fn the_help_for_scripts_says_what_the_engine_knows() {
+    let page = page();
+    if std::env::var_os("BO_AUTH_WRITE_DOCS").is_some() {
+        std::fs::write(PAGE, &page).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(PAGE).unwrap() == page,
+        "docs/plugins.md is out of date; BO_AUTH_WRITE_DOCS=1 scripts/test help writes it"
+    );
+}

@@ -115,7 +115,8 @@ impl Tenant {
         db.migrate().await?;
         let (owner_id, sys_id, user_id) = (OwnerId::parse(OWNER)?, SystemId::parse(SYSTEM)?, UserId::parse(USER)?);
         let now = SystemClock.now();
-        let system = SystemRecord { sys_id: sys_id.clone(), name: SYSTEM.to_owned(), settings: json!({}), disabled: false };
+        let system =
+            SystemRecord { sys_id: sys_id.clone(), name: SYSTEM.to_owned(), settings: json!({}), disabled: false, updated_at: now };
         let tenant = TenantRecord {
             owner_id: owner_id.clone(),
             name: OWNER.to_owned(),
@@ -125,6 +126,7 @@ impl Tenant {
             systems: vec![system],
             keys: Vec::new(),
             revision: 0,
+            updated_at: now,
         };
         db.insert_tenant(&tenant, now).await?;
         let user = UserRecord {

@@ -68,13 +68,12 @@ impl LocalCache {
     /// The value, decoded once for all its readers; `None` where there is none or it is of another kind.
     pub(super) fn read_decoded<V: DeserializeOwned + Any + Send + Sync>(&self, key: &str) -> Option<Hit<V>> {
         let entry = self.entries.get(key).filter(|entry| self.is_live(entry))?;
-        let decoded = match entry.decoded.get() {
-            Some(decoded) => Arc::clone(decoded),
-            None => {
-                let Some(Stored::Value { value, fetched_at }) = Stored::<V>::decode(&entry.bytes) else { return None };
-                let hit: Arc<dyn Any + Send + Sync> = Arc::new(Hit { value: Arc::new(value), fetched_at });
-                Arc::clone(entry.decoded.get_or_init(|| hit))
-            }
+        let decoded = if let Some(decoded) = entry.decoded.get() {
+            Arc::clone(decoded)
+        } else {
+            let Some(Stored::Value { value, fetched_at }) = Stored::<V>::decode(&entry.bytes) else { return None };
+            let hit: Arc<dyn Any + Send + Sync> = Arc::new(Hit { value: Arc::new(value), fetched_at });
+            Arc::clone(entry.decoded.get_or_init(|| hit))
         };
         let hit = decoded.downcast_ref::<Hit<V>>()?;
         Some(Hit { value: Arc::clone(&hit.value), fetched_at: hit.fetched_at })

@@ -1,5 +1,6 @@
 //! The command line, command by command: without a server and beside a running one, for people and for programs.
 
+mod admins;
 mod areas;
 mod configuration;
 mod demo;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
 use bo_auth_server::fault::FaultKind;
 
@@ -70,7 +71,7 @@ async fn what_changes_the_user_makes_the_next_call_read_anew(app: TestApp) {
     assert_eq!(read_at(&session).await, text(after_logout));
     app.advance(Duration::from_secs(1));
     assert_eq!(read_at(&session).await, text(after_logout));
-    let (change, _) = tenant.node.operator().end_session(&tenant.owner_id, kicked.id).await.unwrap();
+    let (change, _) = tenant.node.operator().end_session(&tenant.owner_id, kicked.id, EndReason::Kicked).await.unwrap();
     tenant.node.apply(change).await;
     assert_eq!(read_at(&session).await, text(app.now()));
     assert_eq!(read_at(&bystander).await, text(beginning));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bo_auth_core::identifier::KeyId;
+use bo_auth_core::session::EndReason;
 use bo_auth_server::fault::FaultKind;
 use bo_auth_service::operator::Change;
 use bo_auth_service::operator::system::SystemChange;
@@ -109,7 +110,7 @@ impl<'a> Scene<'a> {
                 assert_eq!(session.logout().send().await.status, 200);
                 None
             }
-            "SESSION_KICKED" => Some(operator.end_session(owner_id, session.id).await.unwrap().0),
+            "SESSION_KICKED" => Some(operator.end_session(owner_id, session.id, EndReason::Kicked).await.unwrap().0),
             "SESSION_REPLACED" => {
                 tenant.web().change(json!({"sessionLimit": 1})).await;
                 user.log_in().await;

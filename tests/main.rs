@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod admin;
 mod bad_headers;
 mod bad_parameters;
 mod captcha;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Place, finish};
 
-const FILES: [&str; 4] = ["bo-v3.json", "bo-v3.yaml", "bo-v3.1.json", "session-v1.json"];
+const FILES: [&str; 5] = ["bo-v3.json", "bo-v3.yaml", "bo-v3.1.json", "session-v1.json", "admin-v1.json"];
 
 fn checked_in(name: &str) -> String {
     std::fs::read_to_string(format!("{}/../../openapi/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()

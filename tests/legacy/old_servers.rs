@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bo_auth_core::random::{SystemRandom, alphanumeric};
+use bo_auth_core::session::EndReason;
 use bo_auth_server::configuration::{Configuration, OldServersConfiguration, Secret, UserIdForm};
 use bo_auth_server::legacy::errno::Errno;
 use http::Method;
@@ -104,7 +105,7 @@ async fn old_servers_see_a_new_session_until_it_ends(app: TestApp) {
     // Ended by the operator.
     let browser = old.fleet.signed_in().await;
     let node = &old.fleet.tenant.node;
-    let (change, ended) = node.operator().end_user_sessions(&old.fleet.tenant.owner_id, "li").await.unwrap();
+    let (change, ended) = node.operator().end_user_sessions(&old.fleet.tenant.owner_id, "li", EndReason::Kicked).await.unwrap();
     assert_eq!(ended.len(), 1);
     node.apply(change).await;
     assert_eq!(old.old_session(browser.cookie()).await, [None, None, None]);

@@ -14,7 +14,7 @@ use bo_auth_server::configuration::{Configuration, LegacyConfiguration, Password
 use bo_auth_server::listener::{DrainReport, Limits};
 use bo_auth_server::proxy::TrustedProxies;
 use bo_auth_service::Service;
-use bo_auth_service::operator::{Change, Operator};
+use bo_auth_service::operator::{Author, Change, Operator};
 use bytes::Bytes;
 use http::Method;
 use http_body_util::Full;
@@ -89,6 +89,7 @@ impl TestApp {
         let configuration = Configuration {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             demo: false,
+            admin: true,
             trusted_proxies: TrustedProxies::default(),
             store,
             limits: Limits::default(),
@@ -251,10 +252,12 @@ impl Node {
             db: service.db.clone(),
             cache: Some(service.cache.clone()),
             revocations: (!self.configuration().store.single_node).then(|| service.revocations.clone()),
-            master_key: self.parsed_master_key(),
-            hasher: PasswordHasher::new(CHEAP).unwrap(),
+            master_key: Arc::new(self.parsed_master_key()),
+            hasher: Arc::new(PasswordHasher::new(CHEAP).unwrap()),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             random: Arc::new(SystemRandom::default()),
+            running: None,
+            author: Author::default(),
         }
     }
 

@@ -37,6 +37,12 @@ impl TestRequest {
         self
     }
 
+    /// Another path.
+    pub(crate) fn path(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// Another method.
     pub(crate) fn method(mut self, method: Method) -> Self {
         self.method = method;

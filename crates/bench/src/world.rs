@@ -13,9 +13,9 @@ use bo_auth_core::token::access::AccessClaims;
 use bo_auth_plugin::Plugins;
 use bo_auth_server::configuration::{CacheChoice, DatabaseChoice, Secret, StoreConfiguration};
 use bo_auth_server::stores::{make_data_directory, open_database, open_master_key};
-use bo_auth_service::operator::Operator;
 use bo_auth_service::operator::tenant::NewTenant;
 use bo_auth_service::operator::user::NewUser;
+use bo_auth_service::operator::{Author, Operator};
 use bo_auth_service::tenant::Tenant;
 use serde_json::json;
 
@@ -61,10 +61,12 @@ impl World {
             db: open_database(&configuration).await?,
             cache: None,
             revocations: None,
-            master_key: open_master_key(&configuration, true)?,
-            hasher: PasswordHasher::new(PasswordCost { memory_kib: 64, iterations: 1, lanes: 1 })?,
+            master_key: Arc::new(open_master_key(&configuration, true)?),
+            hasher: Arc::new(PasswordHasher::new(PasswordCost { memory_kib: 64, iterations: 1, lanes: 1 })?),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom::default()),
+            running: None,
+            author: Author::default(),
         };
         operator.db.migrate().await?;
         let owner_id = OwnerId::parse(OWNER)?;

@@ -111,6 +111,27 @@ identifier!(
     KeyId
 );
 
+/// The tenant whose users are the administrators.
+pub const ADMIN_OWNER: &str = "bo-admin";
+
+/// The owner of the plugins that are offered to every tenant; a tenant in no other way.
+pub const PLATFORM_OWNER: &str = "bo-platform";
+
+/// Stands for all tenants where the admin API asks for one.
+pub const PLATFORM: &str = "platform";
+
+impl OwnerId {
+    /// The tenant whose users are the administrators. No contract reaches it but the admin API.
+    pub fn admin() -> Self {
+        Self(Arc::from(ADMIN_OWNER))
+    }
+
+    /// Whether it is the name of no ordinary tenant.
+    pub fn is_reserved(&self) -> bool {
+        matches!(self.as_str(), ADMIN_OWNER | PLATFORM_OWNER | PLATFORM)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ use bo_auth_store::revocation::Revocations;
 use futures_util::FutureExt;
 use poem::{Endpoint, EndpointExt, Response, Route};
 
+use crate::admin;
 use crate::api::{self, Answerer, V3};
 use crate::configuration::{Configuration, DatabaseChoice, StoreConfiguration};
 use crate::console::Console;
@@ -217,7 +218,7 @@ fn endpoint(
         gate: Arc::new(AddressGate::new(configuration.address_requests_per_minute, configuration.address_requests_per_minute)),
         // A body has had its own time before this runs out.
         timeout: configuration.request_timeout * 2,
-        routes: documents.routes(with_legacy),
+        routes: documents.routes(with_legacy, configuration.admin),
         with_legacy,
     });
     tokio::spawn(metrics.clone().keep_up());
@@ -233,12 +234,18 @@ fn endpoint(
     } else {
         routes
     };
+    let routes = if configuration.admin {
+        let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);
+        routes.nest(admin::PREFIX, admin::service(admin::Frame { service: Arc::clone(service), body_limit, body_timeout }))
+    } else {
+        routes
+    };
     documents
-        .add_routes(routes, with_legacy)
+        .add_routes(routes, with_legacy, configuration.admin)
         .with(envelope)
         .with(CrossOrigin::new(Arc::new(Origins(Arc::clone(service)))))
         .with(GrpcBeside::new(grpc))
-        .with(Console::new())
+        .with_if(configuration.admin, Console::new())
         .with(configuration.trusted_proxies.clone())
         .with(Observe)
 }

@@ -13,8 +13,8 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
 
 pub use self::error::ConfigurationError;
 pub use self::legacy::{FleetConfiguration, LegacyConfiguration, LegacyOptions, OldServersConfiguration, UserIdForm};
@@ -51,6 +51,10 @@ pub struct ServeOptions {
     #[arg(long, env = "BO_AUTH_DEMO", value_parser = FalseyValueParser::new())]
     pub demo: bool,
 
+    /// Whether the admin API and the console are served, on the same port
+    #[arg(long, env = "BO_AUTH_ADMIN", value_name = "SWITCH", default_value = "on")]
+    pub admin: Switch,
+
     /// A proxy or network of proxies whose forwarding headers are believed, such as 10.0.0.0/8; may be repeated
     #[arg(long, env = "BO_AUTH_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxy: Vec<Network>,
@@ -70,6 +74,15 @@ pub struct ServeOptions {
     /// What is served of the v1.0 contract.
     #[command(flatten)]
     pub legacy: LegacyOptions,
+}
+
+/// Whether something is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// What a client may take.
@@ -152,6 +165,8 @@ pub struct Configuration {
     pub listen: SocketAddr,
     /// Whether to start with something to try.
     pub demo: bool,
+    /// Whether the admin API and the console are served.
+    pub admin: bool,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// Where things are kept.
@@ -187,6 +202,7 @@ impl ServeOptions {
         Ok(Configuration {
             listen: self.listen,
             demo: self.demo,
+            admin: self.admin == Switch::On,
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.clone()),
             store: self.store.validate()?,
             limits: Limits {

@@ -66,9 +66,8 @@ impl<E> CrossOriginEndpoint<E> {
         origin.to_str().is_ok_and(|origin| self.index.allows_any(origin))
     }
 
-    fn preflight(&self, origin: HeaderValue) -> Response {
+    fn preflight(origin: HeaderValue, listed: bool) -> Response {
         let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
-        let listed = self.is_listed(&origin);
         let headers = response.headers_mut();
         headers.insert(VARY, VARY_ORIGIN);
         if listed {
@@ -88,8 +87,13 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
         let origin = request.headers().get(ORIGIN).cloned();
         let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        // No page of a tenant's origin calls the admin API.
+        let is_admin = crate::admin::owns(request.uri().path());
         match origin {
-            Some(origin) if is_preflight => Either::Left(ready(Ok(self.preflight(origin)))),
+            Some(origin) if is_preflight => {
+                let listed = !is_admin && self.is_listed(&origin);
+                Either::Left(ready(Ok(Self::preflight(origin, listed))))
+            }
             origin => Either::Right(self.endpoint.call(request).map(|answer| {
                 let mut response = answer.map_or_else(|error| error.into_response(), IntoResponse::into_response);
                 response.headers_mut().append(VARY, VARY_ORIGIN);

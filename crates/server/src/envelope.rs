@@ -1,5 +1,6 @@
 //! The layer around all routes: whatever the framework refuses, or fails at, leaves as the envelope of contract 1.6, and
-//! below the v1.0 contract's prefix in that contract's own words.
+//! below the v1.0 contract's prefix in that contract's own words; on the admin API's
+//! paths as problem details.
 
 use std::future::{Future, ready};
 use std::panic::AssertUnwindSafe;
@@ -15,6 +16,8 @@ use poem::error::{MethodNotAllowedError, NotFoundError};
 use poem::{Endpoint, Error, IntoResponse, Middleware, PathPattern, Request, Response, Result};
 use poem_openapi::OperationId;
 
+use crate::admin;
+use crate::admin::problem::Problem;
 use crate::api::{Answerer, Unseen};
 use crate::fault::{Fault, FaultKind};
 use crate::legacy;
@@ -114,7 +117,12 @@ impl<E> Enveloped<E> {
             Unhandled::Method => return self.refuse_method(unseen).await,
             Unhandled::Framework(error) => error,
         };
-        let mut response = self.refuse(unseen, &fault_of(&error)).await;
+        let fault = fault_of(&error);
+        let mut response = if admin::owns(unseen.path()) {
+            Problem::of_framework(&error, &fault).into_response()
+        } else {
+            self.refuse(unseen, &fault).await
+        };
         // What the metrics and the log call the request by.
         if let Some(operation) = error.data::<OperationId>() {
             response.set_data(*operation);
@@ -127,6 +135,9 @@ impl<E> Enveloped<E> {
 
     /// In the words of the contract that the path belongs to.
     async fn refuse(&self, unseen: &Unseen, fault: &Fault) -> Response {
+        if admin::owns(unseen.path()) {
+            return Problem::from(fault).into_response();
+        }
         if self.parts.with_legacy && legacy::owns(unseen.path()) {
             return legacy::answer::refuse(fault.into());
         }

@@ -1,5 +1,6 @@
 //! Speaks HTTP and gRPC: the listener, the routes and what surrounds them, and the command line.
 
+pub mod admin;
 pub mod api;
 pub mod app;
 pub mod command;

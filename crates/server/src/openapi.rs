@@ -15,16 +15,18 @@ use crate::api::parameters::{needs_access_token, parameters_of};
 use crate::api::refusals::refusals_of;
 use crate::api::{PREFIX, V3};
 use crate::document::{Asset, Constraint, Document, DocumentError, ErrorDescription, OperationDescription, Supplement};
-use crate::legacy;
+use crate::{admin, legacy};
 
 const DESCRIPTION: &str = "Multi-tenant sign-in, refresh and sign-out. Every answer is one envelope; `success` says whether the call succeeded, \
 `error.errorCode` why not. `XverifyApi` is a fresh value for every call: see the guide to XverifyApi in the repository.";
 
-/// The documents of the v3 contract, and that of the v1.0 contract beside them.
+/// The documents of the v3 contract, and beside them those of the v1.0 contract and of the admin API.
 pub struct Documents {
     document: Document,
     session: Document,
     session_json: String,
+    admin: Document,
+    admin_json: String,
     json: String,
     yaml: String,
     json_3_1: String,
@@ -58,7 +60,9 @@ fn build() -> Result<Documents, DocumentError> {
     let (json, yaml, json_3_1) = (document.to_json()?, document.to_yaml()?, document.to_version_3_1().to_json()?);
     let session = legacy::document::build()?;
     let session_json = session.to_json()?;
-    Ok(Documents { document, session, session_json, json, yaml, json_3_1 })
+    let admin = admin::document::build()?;
+    let admin_json = admin.to_json()?;
+    Ok(Documents { document, session, session_json, admin, admin_json, json, yaml, json_3_1 })
 }
 
 /// The routes as they describe themselves, without anything to serve them.
@@ -134,23 +138,39 @@ impl Documents {
     }
 
     /// The files that are checked in, by name.
-    pub fn files(&self) -> [(&'static str, &str); 4] {
-        [("bo-v3.json", &self.json), ("bo-v3.yaml", &self.yaml), ("bo-v3.1.json", &self.json_3_1), ("session-v1.json", &self.session_json)]
+    pub fn files(&self) -> [(&'static str, &str); 5] {
+        [
+            ("bo-v3.json", &self.json),
+            ("bo-v3.yaml", &self.yaml),
+            ("bo-v3.1.json", &self.json_3_1),
+            ("session-v1.json", &self.session_json),
+            ("admin-v1.json", &self.admin_json),
+        ]
     }
 
     /// Each path as segments, where one that begins with `{` stands for any, with its methods as `Allow` lists them; those
-    /// of the v1.0 contract where it is served.
-    pub fn routes(&self, with_legacy: bool) -> Vec<(Vec<String>, String)> {
+    /// of the v1.0 contract and of the admin API where they are served.
+    pub fn routes(&self, with_legacy: bool, with_admin: bool) -> Vec<(Vec<String>, String)> {
         let mut routes = self.document.routes();
         if with_legacy {
             routes.extend(self.session.routes());
+        }
+        if with_admin {
+            routes.extend(self.admin.routes());
         }
         routes
     }
 
     /// Serves the documents and the reference page.
-    pub fn add_routes(self, routes: Route, with_legacy: bool) -> Route {
+    pub fn add_routes(self, routes: Route, with_legacy: bool, with_admin: bool) -> Route {
         let routes = if with_legacy { routes.at("/openapi/session-v1.json", Asset::json(self.session_json).boxed()) } else { routes };
+        let routes = if with_admin {
+            routes
+                .at("/openapi/admin-v1.json", Asset::json(self.admin_json).boxed())
+                .at("/docs/admin", Asset::reference_page("/openapi/admin-v1.json").boxed())
+        } else {
+            routes
+        };
         routes
             .at("/openapi/bo-v3.json", Asset::json(self.json).boxed())
             .at("/openapi/bo-v3.yaml", Asset::yaml(self.yaml).boxed())
@@ -174,12 +194,13 @@ mod tests {
 
     #[test]
     fn every_path_has_its_methods() {
-        let routes = documents().routes(true);
+        let routes = documents().routes(true, true);
         let allow = |path: &str| routes.iter().find(|(segments, _)| segments.join("/") == path).map(|(_, allow)| allow.as_str());
         assert_eq!(allow("/bo/api/v3/auth/token/logout"), Some("GET, DELETE"));
         assert_eq!(allow("/bo/api/v3/auth/session/{sessionId}"), Some("DELETE"));
         assert_eq!(allow("/api/v1.0/session"), Some("DELETE, GET"));
         assert_eq!(allow("/api/v1.0/sessions"), Some("POST"));
-        assert!(documents().routes(false).iter().all(|(segments, _)| segments[1] == "bo"));
+        assert_eq!(allow("/admin/api/v1/tenants/{ownerId}"), Some("GET, PATCH"));
+        assert!(documents().routes(false, false).iter().all(|(segments, _)| segments[1] == "bo"));
     }
 }

@@ -153,6 +153,9 @@ impl Service {
     pub(crate) async fn find_tenant(&self, owner_id: Option<&str>) -> Result<Arc<Tenant>, Error> {
         let text = owner_id.ok_or(Error::ParameterMissing("XownerId"))?;
         let owner_id = OwnerId::parse(text).map_err(|_| Error::ParameterInvalid("XownerId"))?;
+        if owner_id.is_reserved() {
+            return Err(Error::TenantUnknown);
+        }
         self.tenant(&owner_id).await?.ok_or(Error::TenantUnknown)
     }
 
@@ -258,7 +261,8 @@ impl Call<'_> {
         for sharer in [&first_share_user_id, &second_share_user_id].into_iter().flatten() {
             self.service.find_profile(&self.tenant.owner_id, sharer).await?.ok_or(Error::ShareUserUnknown)?;
         }
-        Ok(RequestTrace { address: Some(facts.address.to_owned()), first_share_user_id, second_share_user_id, area_code })
+        let address = Some(facts.address.to_owned());
+        Ok(RequestTrace { address, first_share_user_id, second_share_user_id, area_code, ..RequestTrace::default() })
     }
 
     /// The same for a user who is known by id; reads the profile only where a header asks for it.

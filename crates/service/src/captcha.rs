@@ -64,15 +64,20 @@ impl Service {
         if tenant.disabled {
             return Err(Error::TenantDisabled);
         }
+        self.draw_captcha_of(&tenant.owner_id, verify_guid, address).await
+    }
+
+    /// The same for a tenant that is known.
+    pub(crate) async fn draw_captcha_of(&self, owner_id: &OwnerId, verify_guid: &str, address: &str) -> Result<Vec<u8>, Error> {
         if !is_verify_guid(verify_guid) {
             return Err(Error::ParameterInvalid("verifyGuid"));
         }
         let rates = [per_minute("captcha", address, PICTURES_PER_MINUTE)];
-        self.admit(&tenant.owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await?;
+        self.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await?;
 
         let answer = random_text(&*self.random);
         let picture = self.draw(answer.clone()).await?;
-        self.cache.put::<CachedCaptcha>(&tenant.owner_id, verify_guid, &CaptchaAnswer(answer), self.clock.now()).await?;
+        self.cache.put::<CachedCaptcha>(owner_id, verify_guid, &CaptchaAnswer(answer), self.clock.now()).await?;
         Ok(picture)
     }
 

@@ -93,6 +93,18 @@ pub enum Error {
     /// A defect.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The administrator's role does not allow it.
+    #[error("the role does not allow it")]
+    RoleForbidden,
+    /// What an administrator names is not there, or out of reach.
+    #[error("{0}")]
+    NotFound(String),
+    /// What an administrator adds is there already, or what is to go is in use.
+    #[error("{0}")]
+    Conflict(String),
+    /// What an administrator changes has been changed by somebody else since it was read.
+    #[error("it has been changed in the meantime")]
+    Stale,
     /// Something is not done with a plugin.
     #[error(transparent)]
     Plugin(#[from] crate::plugin::PluginRefusal),

@@ -134,7 +134,7 @@ impl Service {
     ) -> Result<Call<'a>, Error> {
         let now = self.clock.now();
         let found = self.tenant(&fleet.owner_id).await?;
-        let tenant = found.ok_or(Error::TenantUnknown)?;
+        let tenant = found.filter(|tenant| !tenant.owner_id.is_reserved()).ok_or(Error::TenantUnknown)?;
         if tenant.disabled {
             return Err(Error::TenantDisabled);
         }
@@ -203,8 +203,8 @@ impl Call<'_> {
         if profile.value.disabled { Err(Error::UserDisabled) } else { Ok(profile.value.name.clone()) }
     }
 
-    /// A session that is used does not run idle. It has no refresh token, so that its generation counts these moves.
-    async fn keep_alive(&self, session: &SessionRecord) -> Result<(), Error> {
+    /// A session that is used does not run idle. Proved by a cookie, it has no refresh token, so that its generation counts these moves.
+    pub(crate) async fn keep_alive(&self, session: &SessionRecord) -> Result<(), Error> {
         let idle = Duration::from_secs(u64::from(self.system.settings.session_idle_seconds));
         if session.refreshed_at.until(self.now) < idle / IDLE_PARTS {
             return Ok(());

@@ -1,6 +1,7 @@
 //! The use cases: sign in, refresh, sign out, who am I, my sessions, and what an operator does. Each file tells one
 //! of them on one screen, in the order in which the contract says its steps happen.
 
+pub mod admin;
 pub mod background;
 pub mod call;
 pub mod captcha;

@@ -21,6 +21,18 @@ impl PasswordDesk {
         Ok(Self { hasher: Arc::new(PasswordHasher::new(cost)?), random, lanes: Semaphore::new(lanes.max(1)) })
     }
 
+    /// The hasher itself, for who has no desk.
+    pub(crate) fn hasher(&self) -> Arc<PasswordHasher> {
+        Arc::clone(&self.hasher)
+    }
+
+    /// Argon2id in PHC form; a password that is not usable is the operator's to mend.
+    pub(crate) async fn hash_new(&self, password: Vec<u8>) -> Result<String, Error> {
+        let random = Arc::clone(&self.random);
+        let hashed = self.run(move |hasher| hasher.hash(&password, &*random)).await?;
+        hashed.map_err(|error| Error::Refused(error.to_string()))
+    }
+
     /// Argon2id in PHC form.
     pub(crate) async fn hash(&self, password: Vec<u8>) -> Result<String, Error> {
         let random = Arc::clone(&self.random);

@@ -146,6 +146,8 @@ impl Service {
     /// [`Error::Unavailable`].
     pub async fn key_set(&self, owner_id: &OwnerId) -> Result<Option<serde_json::Value>, Error> {
         let tenant = self.tenant(owner_id).await?;
-        Ok(tenant.filter(|tenant| !tenant.disabled).map(|tenant| tenant.signing_keys.jwks(self.clock.now())))
+        Ok(tenant
+            .filter(|tenant| !tenant.disabled && !tenant.owner_id.is_reserved())
+            .map(|tenant| tenant.signing_keys.jwks(self.clock.now())))
     }
 }

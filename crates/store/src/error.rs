@@ -16,6 +16,9 @@ pub enum Error {
     /// The row to be changed is not there.
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// The row is not any more as the caller has read it. Nothing was written.
+    #[error("the {0} has changed in the meantime")]
+    Changed(&'static str),
     /// A session was to be opened that began before its user, system or tenant was signed out, by the clock of whoever did
     /// that: it must begin at this instant or later.
     #[error("the session would have begun too early")]

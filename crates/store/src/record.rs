@@ -20,6 +20,9 @@ pub struct TenantRecord {
     pub settings: serde_json::Value,
     /// Whether it is disabled.
     pub disabled: bool,
+    /// When the row last changed; grows with every change.
+    #[serde(default)]
+    pub updated_at: Timestamp,
     /// Its systems.
     pub systems: Vec<SystemRecord>,
     /// Its keys, the newest first.
@@ -40,6 +43,9 @@ pub struct SystemRecord {
     pub settings: serde_json::Value,
     /// Whether it is disabled.
     pub disabled: bool,
+    /// When the row last changed; grows with every change.
+    #[serde(default)]
+    pub updated_at: Timestamp,
 }
 
 /// What a key is for.
@@ -107,7 +113,7 @@ pub struct UserRecord {
     pub area_codes: Vec<AreaCode>,
     /// Whether the user is disabled.
     pub disabled: bool,
-    /// When the row last changed.
+    /// When the row last changed; grows with every change.
     pub updated_at: Timestamp,
 }
 
@@ -218,6 +224,12 @@ pub struct RequestTrace {
     /// `XfilterAreaCode`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub area_code: Option<AreaCode>,
+    /// The administrator who did it, a user of the tenant that is reserved for them; absent on the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin_user_id: Option<UserId>,
+    /// What was changed, where that is an administrator's doing: a JSON object without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
 }
 
 /// One session that is to end.
@@ -460,4 +472,83 @@ pub struct AuditFilter {
     pub user_id: Option<UserId>,
     /// Of this session.
     pub session_id: Option<SessionId>,
+}
+
+/// Which sessions are asked for; what is absent does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Of this user.
+    pub user_id: Option<UserId>,
+    /// Of this system.
+    pub sys_id: Option<SystemId>,
+    /// Neither ended nor run out at this instant.
+    pub live_at: Option<Timestamp>,
+}
+
+/// What an administrator may reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminReach {
+    /// All tenants.
+    Platform,
+    /// One tenant.
+    Tenant(OwnerId),
+}
+
+impl AdminReach {
+    /// The word that stands in the database.
+    pub const fn role(&self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Tenant(_) => "tenant",
+        }
+    }
+}
+
+/// An administrator: a user of the tenant that is reserved for them, and what that user may reach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminRecord {
+    /// The user.
+    pub user: UserRecord,
+    /// What the user may reach.
+    pub reach: AdminReach,
+}
+
+/// What an administrator does to a tenant. It is written in one transaction, with its line of the audit trail.
+#[derive(Debug, Clone, Copy)]
+pub enum Administration<'a> {
+    /// Adds the tenant with its systems and keys.
+    AddTenant(&'a TenantRecord),
+    /// Replaces the tenant's own row; its systems and keys stay.
+    ChangeTenant(&'a TenantRecord),
+    /// Adds a system.
+    AddSystem(&'a SystemRecord),
+    /// Replaces a system's row.
+    ChangeSystem(&'a SystemRecord),
+    /// Adds a user with this password hash.
+    AddUser(&'a UserRecord, &'a str),
+    /// Adds an administrator with this password hash.
+    AddAdmin(&'a AdminRecord, &'a str),
+    /// Adds a key; the earlier ones of its purpose end at this instant.
+    RotateKey(&'a KeyRecord, Timestamp),
+    /// Withdraws a key that has a successor: nothing made with it is accepted any more.
+    WithdrawKey(&'a KeyId),
+    /// Adds areas or replaces those of the same codes.
+    ImportAreas(&'a [AreaRecord]),
+}
+
+/// A line of the audit trail about something an administrator does.
+#[derive(Debug, Clone)]
+pub struct AdministrationEvent {
+    /// What happened, such as `system.changed`.
+    pub kind: &'static str,
+    /// To which system.
+    pub sys_id: Option<SystemId>,
+    /// To which user.
+    pub user_id: Option<UserId>,
+    /// The id of the event.
+    pub event_id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// By whom, from where, and what it was.
+    pub trace: RequestTrace,
 }

@@ -87,6 +87,11 @@ impl BodyFault {
 }
 
 impl<T> JsonBody<T> {
+    /// A body that another extractor has taken.
+    pub(crate) const fn of(body: Body) -> Self {
+        Self(body, PhantomData)
+    }
+
     /// Reads the body. A request without one reads as an object without members.
     pub(crate) async fn read(self, request: &Request, limit: usize, timeout: Duration) -> ReadBody {
         let refused = |fault| ReadBody { bytes: Vec::new(), members: Err(fault) };
@@ -138,6 +143,11 @@ impl ReadBody {
 pub(crate) struct Members(Map<String, Value>);
 
 impl Members {
+    /// As they came.
+    pub(crate) const fn map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// A text member; absent, `null` and empty are one.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Error> {
         match self.0.get(name) {

@@ -7,10 +7,13 @@ use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::stamp::{StampKey, StampRules, encrypt_stamp};
+use bo_auth_service::Error;
 use bo_auth_service::operator::Operator;
+use bo_auth_service::operator::admin::NewAdmin;
 use bo_auth_service::operator::area::read_areas;
 use bo_auth_service::operator::tenant::NewTenant;
 use bo_auth_service::operator::user::NewUser;
+use bo_auth_store::record::AdminReach;
 use serde_json::{Map, Value};
 
 use super::Failure;
@@ -18,6 +21,7 @@ use super::Failure;
 const OWNER: &str = "demo";
 const DES_KEY: &str = "demo-key";
 const ACCOUNT: &str = "demo";
+const ADMIN: &str = "admin";
 const PASSWORD: &str = "demo-password";
 const AREAS: &str = "440000,,广东省\n440100,440000,广州市\n440106,440100,天河区\n440300,440000,深圳市\n110000,,北京市\n";
 
@@ -46,6 +50,10 @@ pub(super) async fn make(operator: &Operator) -> Result<(), Failure> {
         };
         operator.add_user(&owner_id, user, PASSWORD).await?;
     }
+    if let Err(Error::NotFound(_)) = operator.get_admin(ADMIN).await {
+        let new = NewAdmin { account: ADMIN.to_owned(), name: "管理员".to_owned(), reach: AdminReach::Platform };
+        operator.add_admin(new, PASSWORD).await?;
+    }
     operator.import_areas(&owner_id, &read_areas(AREAS.as_bytes())?, |_| {}).await?;
     Ok(())
 }
@@ -59,6 +67,7 @@ pub(super) fn calls(address: SocketAddr, program: &Path, data: &Path) -> Result<
         r#"
 The demo is ready. Tenant {OWNER}, systems web (default) and app, user {ACCOUNT} / {PASSWORD}, DES key {DES_KEY}.
 Reference: http://{address}/docs
+Console: http://{address}/console, administrator {ADMIN} / {PASSWORD}; its API: http://{address}/docs/admin
 
 Paste into another terminal, as often as you like:
 

@@ -141,13 +141,13 @@ impl Withdraw {
 impl Rotate {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
-        let (replacement, usual_days) = match self.purpose {
-            Purpose::Stamp => (Replacement::Stamp(self.des_key.as_deref()), 30),
-            Purpose::StampMac => (Replacement::StampMac, 30),
-            Purpose::Access => (Replacement::Access(self.algorithm), 1),
-            Purpose::Refresh => (Replacement::Refresh, 90),
+        let replacement = match self.purpose {
+            Purpose::Stamp => Replacement::Stamp(self.des_key.as_deref()),
+            Purpose::StampMac => Replacement::StampMac,
+            Purpose::Access => Replacement::Access(self.algorithm),
+            Purpose::Refresh => Replacement::Refresh,
         };
-        let overlap = Duration::from_secs(self.overlap.unwrap_or(usual_days * 86_400));
+        let overlap = self.overlap.map_or_else(|| replacement.usual_overlap(), Duration::from_secs);
         let rotated = stores.operator.rotate_key(&self.owner, replacement, overlap).await?;
         stores.tell(std::slice::from_ref(&rotated.change), output).await?;
         let key = &rotated.key;

@@ -1,5 +1,6 @@
 //! The command line: one binary that serves, and that operators work with.
 
+mod admin;
 mod area;
 mod check_config;
 mod demo;
@@ -49,6 +50,9 @@ enum Command {
     /// Add, list and disable users, and set their passwords.
     #[command(subcommand)]
     User(user::User),
+    /// Add, list and disable administrators, and set their passwords.
+    #[command(subcommand)]
+    Admin(admin::Admin),
     /// Import administrative areas.
     #[command(subcommand)]
     Area(area::Area),
@@ -80,6 +84,7 @@ impl CommandLine {
             Command::Tenant(command) => command.run(output).await,
             Command::System(command) => command.run(output).await,
             Command::User(command) => command.run(output).await,
+            Command::Admin(command) => command.run(output).await,
             Command::Area(command) => command.run(output).await,
             Command::Session(command) => command.run(output).await,
             Command::Key(command) => command.run(output).await,

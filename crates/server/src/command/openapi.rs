@@ -10,7 +10,7 @@ use crate::openapi::documents;
 
 #[derive(Debug, Args)]
 pub(crate) struct Openapi {
-    /// Write `bo-v3.json`, `bo-v3.yaml`, `bo-v3.1.json` and `session-v1.json` into this directory instead of printing the first.
+    /// Write `bo-v3.json`, `bo-v3.yaml`, `bo-v3.1.json`, `session-v1.json` and `admin-v1.json` into this directory instead of printing the first.
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
 }

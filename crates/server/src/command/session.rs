@@ -1,7 +1,7 @@
 //! `bo-auth session`.
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
-use bo_auth_core::session::SessionId;
+use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_store::record::SessionRecord;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -100,11 +100,11 @@ impl End {
         let stores = OperatorStores::open(self.stores).await?;
         let (change, ended) = match (self.session, &self.all_of_user) {
             (Some(session_id), _) => {
-                let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id).await?;
+                let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id, EndReason::Kicked).await?;
                 (change, usize::from(by_this_call))
             }
             (None, Some(account)) => {
-                let (change, ended) = stores.operator.end_user_sessions(&self.owner, account).await?;
+                let (change, ended) = stores.operator.end_user_sessions(&self.owner, account, EndReason::Kicked).await?;
                 (change, ended.len())
             }
             (None, None) => return end_all(&stores, &self.owner, self.all_of_system.as_ref(), output).await,
@@ -119,7 +119,7 @@ impl End {
 
 /// A mark is one write however many sessions there are; their events follow.
 async fn end_all(stores: &OperatorStores, owner_id: &OwnerId, sys_id: Option<&SystemId>, output: Output) -> Result<(), Failure> {
-    let (change, not_before) = stores.operator.end_all_sessions(owner_id, sys_id).await?;
+    let (change, not_before) = stores.operator.end_all_sessions(owner_id, sys_id, EndReason::Kicked).await?;
     stores.tell(&[change], output).await?;
     output.result(&json!({"ownerId": owner_id, "sysId": sys_id, "notBefore": not_before.to_string()}), || {
         let whose = sys_id.map_or_else(|| format!("tenant {owner_id}"), |sys_id| format!("system {sys_id} of tenant {owner_id}"));

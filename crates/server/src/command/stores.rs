@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bo_auth_core::password::{PasswordCost, PasswordHasher};
 use bo_auth_core::random::{Random, SystemRandom};
 use bo_auth_core::time::{Clock, SystemClock};
-use bo_auth_service::operator::{Change, Operator};
+use bo_auth_service::operator::{Author, Change, Operator};
 use bo_auth_store::revocation::Revocations;
 
 use super::Failure;
@@ -70,6 +70,7 @@ pub(super) async fn open_operator(configuration: &StoreConfiguration, cost: Pass
         }
         _ => None,
     };
-    let hasher = PasswordHasher::new(cost)?;
-    Ok(Operator { db, cache, revocations, master_key, hasher, clock, random })
+    let hasher = Arc::new(PasswordHasher::new(cost)?);
+    let (master_key, author) = (Arc::new(master_key), Author::default());
+    Ok(Operator { db, cache, revocations, master_key, hasher, clock, random, running: None, author })
 }

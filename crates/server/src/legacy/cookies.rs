@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 const COOKIES: usize = 4;
 
 /// The values of the cookies of this name, without those that are empty, in the order in which they came.
-pub(super) fn read(headers: &HeaderMap, name: &str) -> Vec<String> {
+pub(crate) fn read(headers: &HeaderMap, name: &str) -> Vec<String> {
     let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
     let values = pairs.filter(|(found, _)| found.trim() == name).map(|(_, value)| unquoted(value.trim()));

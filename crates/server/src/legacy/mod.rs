@@ -1,7 +1,7 @@
 //! The v1.0 contract over HTTP (contract 2.1): the same use cases as the third version's, behind a cookie.
 
 pub(crate) mod answer;
-mod cookies;
+pub(crate) mod cookies;
 pub mod document;
 pub mod errno;
 pub mod fleets;

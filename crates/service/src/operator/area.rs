@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use bo_auth_core::identifier::{AreaCode, OwnerId};
-use bo_auth_store::record::AreaRecord;
+use bo_auth_store::record::{Administration, AreaRecord};
+use serde_json::json;
 
-use super::Operator;
+use super::{Operator, refusal};
 use crate::Error;
 
 /// How many rows stand in one transaction.
@@ -72,6 +73,21 @@ impl Place<'_> {
     }
 }
 
+/// The checks of [`read_areas`] for areas that came in another form; a line is the number of the area.
+///
+/// # Errors
+/// [`Error::Refused`] for a code twice, a parent that is not among them, or a circle.
+pub fn verify_areas(areas: &[AreaRecord]) -> Result<(), Error> {
+    let mut lines = HashMap::new();
+    for (position, area) in areas.iter().enumerate() {
+        let line = position + 1;
+        if let Some((earlier, _)) = lines.insert(area.area_code.clone(), (line, area.parent_code.clone())) {
+            return Err(Error::Refused(format!("line {line}: the code stands in line {earlier} already")));
+        }
+    }
+    areas.iter().try_for_each(|area| verify_ancestors(area, &lines))
+}
+
 fn verify_ancestors(area: &AreaRecord, lines: &HashMap<AreaCode, (usize, Option<AreaCode>)>) -> Result<(), Error> {
     let line = lines.get(&area.area_code).map_or(0, |(line, _)| *line);
     let mut parent = area.parent_code.as_ref();
@@ -88,12 +104,16 @@ impl Operator {
     /// Repeating an import that was interrupted is safe.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown, [`Error::Unavailable`].
+    /// [`Error::NotFound`] where the tenant is unknown, [`Error::Unavailable`].
     pub async fn import_areas(&self, owner_id: &OwnerId, areas: &[AreaRecord], mut progress: impl FnMut(usize)) -> Result<(), Error> {
         self.get_tenant(owner_id).await?;
         let mut written = 0;
+        let event = self.event("areas.imported", Some(json!({"areas": areas.len()})));
         for portion in areas.chunks(ROWS_AT_A_TIME) {
-            self.db.import_areas(owner_id, portion).await?;
+            // Its line of the audit trail stands with the last of it.
+            let last = written + portion.len() == areas.len();
+            let import = Administration::ImportAreas(portion);
+            self.db.administer(owner_id, &import, None, event.at, last.then_some(&event), None).await.map_err(refusal)?;
             written += portion.len();
             progress(written);
         }

@@ -8,7 +8,8 @@ use bo_auth_core::sealing::key_context;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Actor, KeyPurpose, KeyRecord, Marking, RequestTrace, Scope, StampUse};
+use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, Scope, StampUse};
+use serde_json::json;
 
 use super::{Change, Operator};
 use crate::Error;
@@ -36,6 +37,15 @@ impl Replacement<'_> {
             Self::Refresh => KeyPurpose::Refresh,
         }
     }
+
+    /// For how long earlier keys are accepted where nobody says: until what they have made has run out.
+    pub const fn usual_overlap(&self) -> Duration {
+        match self {
+            Self::Stamp(_) | Self::StampMac => Duration::from_hours(30 * 24),
+            Self::Access(_) => Duration::from_hours(24),
+            Self::Refresh => Duration::from_hours(90 * 24),
+        }
+    }
 }
 
 /// A key that was made by a rotation.
@@ -54,7 +64,7 @@ impl Operator {
     /// The tenant's keys, the newest first, and how often each stamp key was used.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown.
+    /// [`Error::NotFound`] where the tenant is unknown.
     pub async fn list_keys(&self, owner_id: &OwnerId) -> Result<(Vec<KeyRecord>, Vec<StampUse>), Error> {
         let tenant = self.get_tenant(owner_id).await?;
         Ok((tenant.keys, self.db.list_stamp_uses(owner_id).await?))
@@ -65,7 +75,7 @@ impl Operator {
     /// all sessions of the tenant end with the reason `KEY_WITHDRAWN`: nothing could prove them any more.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown or the key is not usable.
+    /// [`Error::NotFound`] where the tenant is unknown, [`Error::Refused`] where the key is not usable.
     pub async fn rotate_key(&self, owner_id: &OwnerId, replacement: Replacement<'_>, overlap: Duration) -> Result<RotatedKey, Error> {
         self.get_tenant(owner_id).await?;
         let (key, secret) = match replacement {
@@ -86,16 +96,11 @@ impl Operator {
             }
         };
         let earlier_retire_at = self.now().plus(overlap);
-        let marking = (overlap.is_zero() && key.purpose == KeyPurpose::Refresh).then(|| Marking {
-            owner_id: owner_id.clone(),
-            scope: Scope::Tenant,
-            reason: EndReason::KeyWithdrawn,
-            actor: Actor::Admin,
-            at: self.now(),
-            trace: RequestTrace::default(),
-        });
-        let revoked = self.db.replace_key(owner_id, &key, earlier_retire_at, marking.as_ref()).await?;
-        let change = self.tenant_revoked(owner_id, &revoked).await?;
+        let details = json!({"purpose": key.purpose.as_str(), "keyId": key.key_id, "earlierRetireAt": earlier_retire_at});
+        let event = self.event("key.rotated", Some(details));
+        let unproven = overlap.is_zero() && key.purpose == KeyPurpose::Refresh;
+        let ends = unproven.then_some((Scope::Tenant, EndReason::KeyWithdrawn));
+        let change = self.administer(owner_id, &Administration::RotateKey(&key, earlier_retire_at), None, &event, ends).await?;
         Ok(RotatedKey { key, secret, earlier_retire_at, change })
     }
 
@@ -103,21 +108,23 @@ impl Operator {
     /// returns. Answers false where it had been withdrawn before.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant or key is unknown, or the key is the current one.
+    /// [`Error::NotFound`] where the tenant or key is unknown, [`Error::Conflict`] where the key is the current one.
     pub async fn withdraw_key(&self, owner_id: &OwnerId, key_id: &KeyId) -> Result<(Change, bool), Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let found = tenant.keys.iter().find(|key| key.key_id == *key_id);
         let key =
-            found.ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no key `{key_id}`; `bo-auth key list` shows them")))?;
+            found.ok_or_else(|| Error::NotFound(format!("tenant `{owner_id}` has no key `{key_id}`; `bo-auth key list` shows them")))?;
         if key.retires_at.is_none() {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "key `{key_id}` is the current one; `bo-auth key rotate {} --overlap 0` puts another in its place and withdraws it",
                 key.purpose.as_str()
             )));
         }
-        match self.db.withdraw_key(owner_id, key_id, self.now()).await? {
-            Some(revoked) => Ok((self.tenant_revoked(owner_id, &revoked).await?, true)),
-            None => Ok((Change { owner_id: owner_id.clone(), user_id: None }, false)),
+        let event = self.event("key.withdrawn", Some(json!({"purpose": key.purpose.as_str(), "keyId": key.key_id})));
+        match self.administer(owner_id, &Administration::WithdrawKey(key_id), None, &event, None).await {
+            Ok(change) => Ok((change, true)),
+            Err(Error::NotFound(_)) => Ok((Change { owner_id: owner_id.clone(), user_id: None }, false)),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,6 +1,7 @@
-//! What an operator does from the command line: tenants, systems, users, areas, sessions, keys. Every change is a
-//! transaction of its own and says which running servers must hear of it.
+//! What an operator does, from the command line or over the admin API: tenants, systems, users, areas, sessions, keys.
+//! Every change is a transaction of its own, with its line of the audit trail, and says which running servers must hear of it.
 
+pub mod admin;
 pub mod area;
 pub mod key;
 pub mod session;
@@ -15,12 +16,14 @@ use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::password::PasswordHasher;
 use bo_auth_core::random::Random;
 use bo_auth_core::sealing::MasterKey;
+use bo_auth_core::session::{EndReason, time_ordered_id};
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::Plugins;
-use bo_auth_store::record::{Revoked, TenantRecord};
+use bo_auth_store::record::{Actor, Administration, AdministrationEvent, Marking, RequestTrace, Revoked, Scope, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::plugin::PluginDesk;
 use crate::tenant_registry::CachedTenant;
@@ -36,13 +39,26 @@ pub struct Operator {
     /// How running servers hear of ended sessions, where there may be several.
     pub revocations: Option<Revocations>,
     /// Opens and seals stored secrets.
-    pub master_key: MasterKey,
+    pub master_key: Arc<MasterKey>,
     /// Hashes new passwords.
-    pub hasher: PasswordHasher,
+    pub hasher: Arc<PasswordHasher>,
     /// The present instant.
     pub clock: Arc<dyn Clock>,
     /// Random bytes.
     pub random: Arc<dyn Random>,
+    /// The running service that this is a part of; `None` in a process of its own.
+    pub running: Option<Arc<Service>>,
+    /// Who acts.
+    pub author: Author,
+}
+
+/// Who acts as an operator, for the audit trail.
+#[derive(Debug, Clone, Default)]
+pub struct Author {
+    /// The administrator; `None` on the command line.
+    pub user_id: Option<UserId>,
+    /// From which address.
+    pub address: Option<String>,
 }
 
 /// How far ahead of ours the clock may be of whoever wrote an event.
@@ -71,15 +87,57 @@ impl Operator {
     /// The tenant, disabled or not.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there is none.
+    /// [`Error::NotFound`] where there is none.
     pub async fn get_tenant(&self, owner_id: &OwnerId) -> Result<TenantRecord, Error> {
-        let found = self.db.find_tenant(owner_id).await?;
-        found.ok_or_else(|| Error::Refused(format!("there is no tenant `{owner_id}`; `bo-auth tenant list` shows those there are")))
+        let found = if owner_id.is_reserved() { None } else { self.db.find_tenant(owner_id).await? };
+        found.ok_or_else(|| Error::NotFound(format!("there is no tenant `{owner_id}`; `bo-auth tenant list` shows those there are")))
+    }
+
+    /// What is recorded with everything that the author does.
+    pub(crate) fn trace(&self, details: Option<Value>) -> RequestTrace {
+        RequestTrace {
+            address: self.author.address.clone(),
+            admin_user_id: self.author.user_id.clone(),
+            details,
+            ..RequestTrace::default()
+        }
+    }
+
+    /// A line of the audit trail.
+    pub(crate) fn event(&self, kind: &'static str, details: Option<Value>) -> AdministrationEvent {
+        let at = self.now();
+        let event_id = time_ordered_id(at, &*self.random);
+        AdministrationEvent { kind, sys_id: None, user_id: None, event_id, at, trace: self.trace(details) }
+    }
+
+    /// What ends all sessions of a scope, in the author's name.
+    pub(crate) fn marking(&self, owner_id: &OwnerId, scope: Scope, reason: EndReason, trace: RequestTrace) -> Marking {
+        Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at: self.now(), trace }
+    }
+
+    /// Carries a change out, with its line of the audit trail and, where a scope is given, the end of all its sessions;
+    /// in effect on every node when this returns.
+    pub(crate) async fn administer(
+        &self,
+        owner_id: &OwnerId,
+        change: &Administration<'_>,
+        unchanged_since: Option<Timestamp>,
+        event: &AdministrationEvent,
+        ends: Option<(Scope, EndReason)>,
+    ) -> Result<Change, Error> {
+        let marking = ends.map(|(scope, reason)| self.marking(owner_id, scope, reason, event.trace.clone()));
+        let revoked = self.db.administer(owner_id, change, unchanged_since, event.at, Some(event), marking.as_ref()).await;
+        let change = Change { owner_id: owner_id.clone(), user_id: None };
+        self.publish(&change, &revoked.map_err(refusal)?).await?;
+        Ok(change)
     }
 
     /// Tells the other nodes, and takes what has changed out of the shared cache. A single server that keeps it in memory
     /// hears of it by the control socket.
     pub(crate) async fn publish(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+        if let Some(service) = &self.running {
+            return service.take_effect(change, revoked).await;
+        }
         if let Some(revocations) = &self.revocations {
             revocations.announce_all(&revoked.sessions, &revoked.marks).await?;
             for mark in revoked.finished_marks() {
@@ -97,7 +155,48 @@ impl Operator {
     }
 }
 
+/// What the store refuses, in words for the operator.
+pub(crate) fn refusal(error: bo_auth_store::Error) -> Error {
+    use bo_auth_store::Error as Store;
+    match error {
+        Store::Exists(what) if what != "event" => Error::Conflict(match what {
+            "user" => "the user id, account or mobile number is taken".to_owned(),
+            what => format!("there is a {what} of this name already"),
+        }),
+        Store::Missing(what) => Error::NotFound(format!("there is no such {what}")),
+        Store::Changed(_) => Error::Stale,
+        other => other.into(),
+    }
+}
+
 impl Service {
+    /// An operator who acts within this service.
+    pub fn operator(self: &Arc<Self>, author: Author) -> Operator {
+        Operator {
+            db: self.db.clone(),
+            cache: Some(self.cache.clone()),
+            revocations: Some(self.revocations.clone()),
+            master_key: self.tenants.master_key(),
+            hasher: self.passwords.hasher(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+            running: Some(Arc::clone(self)),
+            author,
+        }
+    }
+
+    /// Lets a change take effect here and on every other node, before this returns.
+    async fn take_effect(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+        self.announcer.announce_revoked(revoked).await?;
+        self.hide_from_old_servers(&revoked.sessions).await;
+        if let Some(user_id) = &change.user_id {
+            self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
+            return Ok(());
+        }
+        self.tenants.forget(&change.owner_id, &self.cache).await;
+        self.tenants.reload_origins(&self.db).await
+    }
+
     /// Sees what another process has changed: its ended sessions, and the rows it names.
     ///
     /// # Errors

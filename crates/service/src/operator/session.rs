@@ -1,9 +1,9 @@
 //! Sessions as an operator sees them: listed, and ended.
 
-use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, Marking, RequestTrace, Revoked, Scope, SessionRecord};
+use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Ending, Revoked, Scope, SessionRecord};
 
 use super::{Change, Operator};
 use crate::Error;
@@ -12,7 +12,7 @@ impl Operator {
     /// Up to `limit` sessions, the newest first, before `before`; of one account where it is given.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant or account is unknown.
+    /// [`Error::NotFound`] where the tenant or account is unknown.
     pub async fn list_sessions(
         &self,
         owner_id: &OwnerId,
@@ -30,65 +30,88 @@ impl Operator {
         Ok(self.db.list_sessions(owner_id, user_id.as_ref(), live_only, before, limit).await?)
     }
 
-    /// Ends one session with the reason `KICKED`; answers whether this call did it.
+    /// Ends one session; answers whether this call did it.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant has no such session.
-    pub async fn end_session(&self, owner_id: &OwnerId, session_id: SessionId) -> Result<(Change, bool), Error> {
+    /// [`Error::NotFound`] where the tenant has no such session.
+    pub async fn end_session(&self, owner_id: &OwnerId, session_id: SessionId, reason: EndReason) -> Result<(Change, bool), Error> {
         self.get_tenant(owner_id).await?;
-        let now = self.now();
-        let ending = Ending {
-            owner_id: owner_id.clone(),
-            session_id,
-            reason: EndReason::Kicked,
-            actor: Actor::Admin,
-            at: now,
-            // The row itself knows when its last access token expires.
-            keep_until: now,
-            event_id: time_ordered_id(now, &*self.random),
-            trace: RequestTrace::default(),
-        };
+        let ending = self.ending(owner_id, session_id, reason);
         let (ended, by_this_call) = match self.db.end_sessions(&[ending]).await?.pop() {
             Some(EndOutcome::Ended(ended)) => (ended, true),
             Some(EndOutcome::AlreadyEnded(ended)) => (ended, false),
-            Some(EndOutcome::Unknown) | None => return Err(Error::Refused(format!("tenant `{owner_id}` has no session `{session_id}`"))),
+            Some(EndOutcome::Unknown) | None => return Err(Error::NotFound(format!("tenant `{owner_id}` has no session `{session_id}`"))),
         };
         let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), Revoked::of_sessions(vec![ended])).await?;
         Ok((change, by_this_call))
     }
 
-    /// Ends all sessions of a user with the reason `KICKED`.
+    /// Ends all sessions of a user.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant or account is unknown.
-    pub async fn end_user_sessions(&self, owner_id: &OwnerId, account: &str) -> Result<(Change, Vec<EndedSession>), Error> {
+    /// [`Error::NotFound`] where the tenant or account is unknown.
+    pub async fn end_user_sessions(
+        &self,
+        owner_id: &OwnerId,
+        account: &str,
+        reason: EndReason,
+    ) -> Result<(Change, Vec<EndedSession>), Error> {
         let user_id = self.get_user(owner_id, account).await?.user_id;
-        let ended = self.db.end_user_sessions(&self.user_ending(owner_id, &user_id, EndReason::Kicked)).await?;
+        self.end_sessions_of(owner_id, user_id, reason).await
+    }
+
+    /// The same for a user who is known by id.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn end_sessions_of(
+        &self,
+        owner_id: &OwnerId,
+        user_id: UserId,
+        reason: EndReason,
+    ) -> Result<(Change, Vec<EndedSession>), Error> {
+        let ended = self.db.end_user_sessions(&self.user_ending(owner_id, &user_id, reason)).await?;
         self.user_changed(owner_id, user_id, ended).await
     }
 
-    /// Ends all sessions of a system, or of the whole tenant, with the reason `KICKED`: they are refused everywhere when
-    /// this returns, and their events follow. Answers from when on sessions must have begun.
+    /// Ends all sessions of a system, or of the whole tenant: they are refused everywhere when this returns, and their
+    /// events follow. Answers from when on sessions must have begun.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant or system is unknown.
-    pub async fn end_all_sessions(&self, owner_id: &OwnerId, sys_id: Option<&SystemId>) -> Result<(Change, Timestamp), Error> {
+    /// [`Error::NotFound`] where the tenant or system is unknown.
+    pub async fn end_all_sessions(
+        &self,
+        owner_id: &OwnerId,
+        sys_id: Option<&SystemId>,
+        reason: EndReason,
+    ) -> Result<(Change, Timestamp), Error> {
         self.get_tenant(owner_id).await?;
-        let marking = Marking {
-            owner_id: owner_id.clone(),
-            scope: sys_id.map_or(Scope::Tenant, |sys_id| Scope::System(sys_id.clone())),
-            reason: EndReason::Kicked,
-            actor: Actor::Admin,
-            at: self.now(),
-            trace: RequestTrace::default(),
-        };
+        let scope = sys_id.map_or(Scope::Tenant, |sys_id| Scope::System(sys_id.clone()));
+        let marking = self.marking(owner_id, scope, reason, self.trace(None));
         let revoked = self.db.end_all(&marking).await.map_err(|error| match (error, sys_id) {
             (bo_auth_store::Error::Missing("system"), Some(sys_id)) => {
-                Error::Refused(format!("tenant `{owner_id}` has no system `{sys_id}`"))
+                Error::NotFound(format!("tenant `{owner_id}` has no system `{sys_id}`"))
             }
             (other, _) => other.into(),
         })?;
         let not_before = revoked.marks.first().map_or(marking.at, |mark| mark.not_before);
-        Ok((self.tenant_revoked(owner_id, &revoked).await?, not_before))
+        let change = Change { owner_id: owner_id.clone(), user_id: None };
+        self.publish(&change, &revoked).await?;
+        Ok((change, not_before))
+    }
+
+    fn ending(&self, owner_id: &OwnerId, session_id: SessionId, reason: EndReason) -> Ending {
+        let now = self.now();
+        Ending {
+            owner_id: owner_id.clone(),
+            session_id,
+            reason,
+            actor: Actor::Admin,
+            at: now,
+            // The row itself knows when its last access token expires.
+            keep_until: now,
+            event_id: time_ordered_id(now, &*self.random),
+            trace: self.trace(None),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Systems of a tenant: added, listed, changed.
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::SystemSettings;
-use bo_auth_store::record::{SystemRecord, TenantRecord};
-use serde_json::{Map, Value};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{Administration, Scope, SystemRecord, TenantRecord};
+use serde_json::{Map, Value, json};
 
+use super::tenant::{TenantChange, lay_over, without_nulls};
 use super::{Change, Operator};
 use crate::Error;
 
@@ -25,7 +28,8 @@ impl Operator {
     /// Adds a system.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown, the system exists, or the settings are not valid.
+    /// [`Error::NotFound`] where the tenant is unknown, [`Error::Conflict`] where the system exists, [`Error::Refused`] where
+    /// the settings are not valid.
     pub async fn add_system(
         &self,
         owner_id: &OwnerId,
@@ -34,42 +38,58 @@ impl Operator {
         settings: Map<String, Value>,
     ) -> Result<Change, Error> {
         let tenant = self.get_tenant(owner_id).await?;
-        let record = SystemRecord { sys_id, name, settings: Value::Object(settings), disabled: false };
+        let record = SystemRecord { sys_id, name, settings: Value::Object(settings), disabled: false, updated_at: self.now() };
         validate(&tenant, &record)?;
-        self.db.insert_system(owner_id, &record, self.now()).await.map_err(|error| match error {
-            bo_auth_store::Error::Exists(_) => Error::Refused(format!("system `{}` exists already", record.sys_id)),
-            other => other.into(),
-        })?;
-        self.tenant_changed(owner_id).await
+        let mut event = self.event("system.added", Some(json!({"name": record.name, "settings": record.settings})));
+        event.sys_id = Some(record.sys_id.clone());
+        self.administer(owner_id, &Administration::AddSystem(&record), None, &event, None).await.map_err(|error| match error {
+            Error::Conflict(_) => Error::Conflict(format!("system `{}` exists already", record.sys_id)),
+            other => other,
+        })
     }
 
     /// Changes a system. Disabling it ends all of its sessions.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there is none, or the settings are not valid.
+    /// [`Error::NotFound`] where there is none, [`Error::Refused`] where the settings are not valid.
     pub async fn change_system(&self, owner_id: &OwnerId, sys_id: &SystemId, change: SystemChange) -> Result<Change, Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let found = tenant.systems.iter().find(|system| system.sys_id == *sys_id);
-        let mut record = found.ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no system `{sys_id}`")))?.clone();
-        if let Some(name) = change.name {
-            record.name = name;
+        let record = found.ok_or_else(|| Error::NotFound(format!("tenant `{owner_id}` has no system `{sys_id}`")))?.clone();
+        let make_default = change.make_default;
+        let changed = self.change_system_from(&tenant, record, change, None).await?;
+        if make_default && tenant.default_sys_id != *sys_id {
+            let default = TenantChange { default_sys_id: Some(sys_id.clone()), ..TenantChange::default() };
+            return self.change_tenant(tenant, default, None).await;
         }
+        Ok(changed)
+    }
+
+    /// Changes a system that has been read; only where it is still so, if `unchanged_since` says when it was.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the settings are not valid; [`Error::Stale`].
+    pub async fn change_system_from(
+        &self,
+        tenant: &TenantRecord,
+        mut record: SystemRecord,
+        change: SystemChange,
+        unchanged_since: Option<Timestamp>,
+    ) -> Result<Change, Error> {
+        let details = json!({"name": change.name, "disabled": change.disabled, "settings": change.settings});
+        let kind = match change.disabled {
+            Some(true) if !record.disabled => "system.disabled",
+            Some(false) if record.disabled => "system.enabled",
+            _ => "system.changed",
+        };
+        record.name = change.name.unwrap_or(record.name);
         record.disabled = change.disabled.unwrap_or(record.disabled);
-        if let Value::Object(own) = &mut record.settings {
-            for (name, value) in change.settings {
-                if value.is_null() {
-                    own.shift_remove(&name);
-                } else {
-                    own.insert(name, value);
-                }
-            }
-        }
-        validate(&tenant, &record)?;
-        if change.make_default {
-            self.db.set_default_system(owner_id, sys_id, self.now()).await?;
-        }
-        let revoked = self.db.update_system(owner_id, &record, self.now()).await?;
-        self.tenant_revoked(owner_id, &revoked).await
+        lay_over(&mut record.settings, change.settings);
+        validate(tenant, &record)?;
+        let mut event = self.event(kind, Some(without_nulls(details)));
+        event.sys_id = Some(record.sys_id.clone());
+        let ends = (kind == "system.disabled").then(|| (Scope::System(record.sys_id.clone()), EndReason::SystemDisabled));
+        self.administer(&tenant.owner_id, &Administration::ChangeSystem(&record), unchanged_since, &event, ends).await
     }
 }
 

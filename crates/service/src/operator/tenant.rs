@@ -2,11 +2,12 @@
 
 use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
 use bo_auth_core::random::alphanumeric;
+use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::signing_key::{Algorithm, SigningKey};
-use bo_auth_plugin::PLATFORM;
-use bo_auth_store::record::{KeyPurpose, KeyRecord, Revoked, SystemRecord, TenantRecord};
-use serde_json::Value;
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, Scope, SystemRecord, TenantRecord};
+use serde_json::{Map, Value, json};
 
 use super::{Change, Operator};
 use crate::Error;
@@ -30,16 +31,61 @@ pub struct NewTenant {
     pub settings: Value,
 }
 
+/// What is to change about a tenant; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct TenantChange {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// Whether it is disabled.
+    pub disabled: Option<bool>,
+    /// Settings to be laid over its own; `null` takes one back.
+    pub settings: Map<String, Value>,
+    /// The system where `XsysId` is absent.
+    pub default_sys_id: Option<SystemId>,
+}
+
+/// Lays settings over a document; `null` takes one back.
+pub(super) fn lay_over(document: &mut Value, settings: Map<String, Value>) {
+    let Value::Object(own) = document else { return };
+    for (name, value) in settings {
+        if value.is_null() {
+            own.shift_remove(&name);
+        } else {
+            own.insert(name, value);
+        }
+    }
+}
+
+/// What of a change is worth recording: without members that were not given.
+pub(super) fn without_nulls(mut details: Value) -> Value {
+    if let Value::Object(members) = &mut details {
+        members.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty()));
+    }
+    details
+}
+
 impl Operator {
     /// Adds a tenant. `des_key` is generated where absent; the answer is the key, which is shown this once.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant exists, the settings are not valid, or the key is empty.
+    /// [`Error::Conflict`] where the tenant exists; [`Error::Refused`] where its id is reserved, the settings are not valid,
+    /// or the key is empty.
     pub async fn add_tenant(&self, new: &NewTenant, des_key: Option<&str>) -> Result<String, Error> {
-        SystemSettings::from_documents(&[&new.settings]).map_err(|error| Error::Refused(error.to_string()))?;
-        if new.owner_id.as_str() == PLATFORM {
-            return Err(Error::Refused(format!("`{PLATFORM}` is reserved for what is offered to every tenant")));
+        if new.owner_id.is_reserved() {
+            return Err(Error::Refused(format!("`{}` is reserved and can be no tenant's id", new.owner_id)));
         }
+        let (record, des_key) = self.prepare_tenant(new, des_key)?;
+        let event = self.event("tenant.added", Some(json!({"name": record.name, "systems": [new.system.0]})));
+        self.administer(&record.owner_id, &Administration::AddTenant(&record), None, &event, None).await.map_err(|error| match error {
+            Error::Conflict(_) => Error::Conflict(format!("tenant `{}` exists already", record.owner_id)),
+            other => other,
+        })?;
+        Ok(des_key)
+    }
+
+    /// A tenant's rows with keys of its own, and its DES key.
+    pub(crate) fn prepare_tenant(&self, new: &NewTenant, des_key: Option<&str>) -> Result<(TenantRecord, String), Error> {
+        SystemSettings::from_documents(&[&new.settings]).map_err(|error| Error::Refused(error.to_string()))?;
         if des_key.is_some_and(str::is_empty) {
             return Err(Error::Refused("a DES key has at least one character".to_owned()));
         }
@@ -56,21 +102,19 @@ impl Operator {
             self.seal(owner_id, KeyPurpose::Refresh, "HMAC-SHA256", &refresh_secret)?,
         ];
         let (sys_id, system_name) = new.system.clone();
+        let (settings, updated_at) = (Value::Object(Map::new()), self.now());
         let record = TenantRecord {
             owner_id: owner_id.clone(),
             name: new.name.clone(),
             default_sys_id: sys_id.clone(),
             settings: new.settings.clone(),
             disabled: false,
-            systems: vec![SystemRecord { sys_id, name: system_name, settings: Value::Object(serde_json::Map::new()), disabled: false }],
-            keys,
             revision: 0,
+            updated_at,
+            systems: vec![SystemRecord { sys_id, name: system_name, settings, disabled: false, updated_at }],
+            keys,
         };
-        self.db.insert_tenant(&record, self.now()).await.map_err(|error| match error {
-            bo_auth_store::Error::Exists(_) => Error::Refused(format!("tenant `{owner_id}` exists already")),
-            other => other.into(),
-        })?;
-        Ok(des_key)
+        Ok((record, des_key))
     }
 
     /// Up to `limit` tenants behind `after`, without their keys.
@@ -78,30 +122,58 @@ impl Operator {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn list_tenants(&self, after: Option<&OwnerId>, limit: i64) -> Result<Vec<TenantRecord>, Error> {
-        Ok(self.db.list_tenants(after, limit).await?)
+        // One more, in the place of the reserved one that may be among them.
+        let mut tenants = self.db.list_tenants(after, limit.saturating_add(1)).await?;
+        tenants.retain(|tenant| !tenant.owner_id.is_reserved());
+        tenants.truncate(usize::try_from(limit).unwrap_or(0));
+        Ok(tenants)
     }
 
     /// Disables a tenant, which ends all of its sessions, or enables it.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there is none.
+    /// [`Error::NotFound`] where there is none.
     pub async fn set_tenant_disabled(&self, owner_id: &OwnerId, disabled: bool) -> Result<Change, Error> {
-        self.get_tenant(owner_id).await?;
-        let revoked = self.db.set_tenant_disabled(owner_id, disabled, self.now()).await?;
-        self.tenant_revoked(owner_id, &revoked).await
+        let tenant = self.get_tenant(owner_id).await?;
+        self.change_tenant(tenant, TenantChange { disabled: Some(disabled), ..TenantChange::default() }, None).await
     }
 
-    /// For changes of a tenant's rows that say nothing of themselves: every node hears that there is one.
-    pub(crate) async fn tenant_changed(&self, owner_id: &OwnerId) -> Result<Change, Error> {
-        let revision = self.db.revise_tenant(owner_id, self.now()).await?;
-        self.tenant_revoked(owner_id, &Revoked { sessions: Vec::new(), marks: vec![revision] }).await
-    }
-
-    /// For those that answer what they have ended, or what the tenant's rows are at.
-    pub(crate) async fn tenant_revoked(&self, owner_id: &OwnerId, revoked: &Revoked) -> Result<Change, Error> {
-        let change = Change { owner_id: owner_id.clone(), user_id: None };
-        self.publish(&change, revoked).await?;
-        Ok(change)
+    /// Changes a tenant that has been read; only where it is still so, if `unchanged_since` says when it was.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the settings are not valid, for the tenant or for one of its systems, or there is no such
+    /// system; [`Error::Stale`].
+    pub async fn change_tenant(
+        &self,
+        mut tenant: TenantRecord,
+        change: TenantChange,
+        unchanged_since: Option<Timestamp>,
+    ) -> Result<Change, Error> {
+        let details = json!({
+            "name": change.name, "disabled": change.disabled, "settings": change.settings, "defaultSysId": change.default_sys_id,
+        });
+        let kind = match change.disabled {
+            Some(true) if !tenant.disabled => "tenant.disabled",
+            Some(false) if tenant.disabled => "tenant.enabled",
+            _ => "tenant.changed",
+        };
+        tenant.name = change.name.unwrap_or(tenant.name);
+        tenant.disabled = change.disabled.unwrap_or(tenant.disabled);
+        if let Some(sys_id) = change.default_sys_id {
+            if !tenant.systems.iter().any(|system| system.sys_id == sys_id) {
+                return Err(Error::Refused(format!("tenant `{}` has no system `{sys_id}`", tenant.owner_id)));
+            }
+            tenant.default_sys_id = sys_id;
+        }
+        lay_over(&mut tenant.settings, change.settings);
+        let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
+        SystemSettings::from_documents(&[&tenant.settings]).map_err(refused)?;
+        for system in &tenant.systems {
+            SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)?;
+        }
+        let event = self.event(kind, Some(without_nulls(details)));
+        let ends = (kind == "tenant.disabled").then_some((Scope::Tenant, EndReason::TenantDisabled));
+        self.administer(&tenant.owner_id, &Administration::ChangeTenant(&tenant), unchanged_since, &event, ends).await
     }
 
     pub(crate) fn seal(&self, owner_id: &OwnerId, purpose: KeyPurpose, algorithm: &str, secret: &[u8]) -> Result<KeyRecord, Error> {

@@ -3,9 +3,11 @@
 use bo_auth_core::identifier::{AreaCode, OwnerId, UserId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::session::EndReason;
-use bo_auth_store::record::{Actor, EndedSession, RequestTrace, Revoked, UserEnding, UserRecord};
+use bo_auth_core::time::Timestamp;
+use bo_auth_store::record::{Actor, Administration, EndedSession, Revoked, UserEnding, UserRecord};
+use serde_json::json;
 
-use super::{Change, Operator};
+use super::{Change, Operator, refusal};
 use crate::Error;
 
 /// Characters of a generated user id.
@@ -28,14 +30,39 @@ pub struct NewUser {
     pub area_codes: Vec<AreaCode>,
 }
 
+/// What is to change about a user; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    /// The name for people.
+    pub name: Option<String>,
+    /// A mobile number, or none.
+    pub mobile: Option<Option<String>>,
+    /// The name for push messages, or none.
+    pub push_name: Option<Option<String>>,
+    /// The areas the user is confined to; empty for all.
+    pub area_codes: Option<Vec<AreaCode>>,
+    /// Whether the user is disabled.
+    pub disabled: Option<bool>,
+}
+
 impl Operator {
     /// Adds a user.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown, the account or mobile number is taken, or the password is not
-    /// usable.
+    /// [`Error::NotFound`] where the tenant is unknown, [`Error::Conflict`] where the account or mobile number is taken,
+    /// [`Error::Refused`] where the account or password is not usable.
     pub async fn add_user(&self, owner_id: &OwnerId, new: NewUser, password: &str) -> Result<UserRecord, Error> {
         self.get_tenant(owner_id).await?;
+        let user = self.prepare_user(new)?;
+        let hash = self.hash(password).await?;
+        let mut event = self.event("user.added", Some(json!({"account": user.account})));
+        event.user_id = Some(user.user_id.clone());
+        self.administer(owner_id, &Administration::AddUser(&user, &hash), None, &event, None).await?;
+        Ok(user)
+    }
+
+    /// A new user's profile, with an id of its own where none is given.
+    pub(crate) fn prepare_user(&self, new: NewUser) -> Result<UserRecord, Error> {
         if new.account.is_empty() || new.account.len() > 128 || new.account.chars().any(char::is_control) {
             return Err(Error::Refused("an account has 1 to 128 bytes and no control characters".to_owned()));
         }
@@ -53,18 +80,13 @@ impl Operator {
             disabled: false,
             updated_at: self.now(),
         };
-        let hash = self.hash(password)?;
-        self.db.insert_user(owner_id, &user, &hash, self.now()).await.map_err(|error| match error {
-            bo_auth_store::Error::Exists(_) => Error::Refused("the user id, account or mobile number is taken".to_owned()),
-            other => other.into(),
-        })?;
         Ok(user)
     }
 
     /// Up to `limit` users whose accounts follow `after`.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the tenant is unknown.
+    /// [`Error::NotFound`] where the tenant is unknown.
     pub async fn list_users(&self, owner_id: &OwnerId, after: Option<&str>, limit: i64) -> Result<Vec<UserRecord>, Error> {
         self.get_tenant(owner_id).await?;
         Ok(self.db.list_users(owner_id, after, limit).await?)
@@ -73,23 +95,68 @@ impl Operator {
     /// Disables or enables a user. Disabling ends all of the user's sessions in the same transaction.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there is no such account.
+    /// [`Error::NotFound`] where there is no such account.
     pub async fn set_user_disabled(&self, owner_id: &OwnerId, account: &str, disabled: bool) -> Result<(Change, Vec<EndedSession>), Error> {
-        let user_id = self.get_user(owner_id, account).await?.user_id;
-        let ending = disabled.then(|| self.user_ending(owner_id, &user_id, EndReason::UserDisabled));
-        let ended = self.db.set_user_disabled(owner_id, &user_id, disabled, ending.as_ref()).await?;
-        self.user_changed(owner_id, user_id, ended).await
+        let user = self.get_user(owner_id, account).await?;
+        self.change_user(owner_id, user, UserChange { disabled: Some(disabled), ..UserChange::default() }, None).await
+    }
+
+    /// Changes a user who has been read; only where the row is still so, if `unchanged_since` says when it was. Disabling
+    /// ends all of the user's sessions in the same transaction.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where the mobile number is another user's, [`Error::NotFound`], [`Error::Stale`].
+    pub async fn change_user(
+        &self,
+        owner_id: &OwnerId,
+        mut user: UserRecord,
+        change: UserChange,
+        unchanged_since: Option<Timestamp>,
+    ) -> Result<(Change, Vec<EndedSession>), Error> {
+        let changed: Vec<&str> = [
+            ("name", change.name.is_some()),
+            ("mobile", change.mobile.is_some()),
+            ("pushName", change.push_name.is_some()),
+            ("areaCodes", change.area_codes.is_some()),
+            ("disabled", change.disabled.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect();
+        let kind = match change.disabled {
+            Some(true) => "user.disabled",
+            Some(false) if user.disabled => "user.enabled",
+            _ => "user.changed",
+        };
+        let mut event = self.event(kind, Some(json!({"changed": changed})));
+        event.user_id = Some(user.user_id.clone());
+        user.name = change.name.unwrap_or(user.name);
+        user.mobile = change.mobile.unwrap_or(user.mobile);
+        user.push_name = change.push_name.unwrap_or(user.push_name);
+        user.area_codes = change.area_codes.unwrap_or(user.area_codes);
+        user.disabled = change.disabled.unwrap_or(user.disabled);
+        let ending = (change.disabled == Some(true)).then(|| self.user_ending(owner_id, &user.user_id, EndReason::UserDisabled));
+        let ended = self.db.change_user(owner_id, &user, unchanged_since, ending.as_ref(), &event).await.map_err(refusal)?;
+        self.user_changed(owner_id, user.user_id, ended).await
     }
 
     /// Gives a user a new password. All of the user's sessions end in the same transaction.
     ///
     /// # Errors
-    /// [`Error::Refused`] where there is no such account, or the password is not usable.
+    /// [`Error::NotFound`] where there is no such account, [`Error::Refused`] where the password is not usable.
     pub async fn set_password(&self, owner_id: &OwnerId, account: &str, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
         let user_id = self.get_user(owner_id, account).await?.user_id;
-        let hash = self.hash(password)?;
+        self.set_password_of(owner_id, user_id, password).await
+    }
+
+    /// The same for a user who is known by id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such user, [`Error::Refused`] where the password is not usable.
+    pub async fn set_password_of(&self, owner_id: &OwnerId, user_id: UserId, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
+        let hash = self.hash(password).await?;
         let ending = self.user_ending(owner_id, &user_id, EndReason::PasswordChanged);
-        let ended = self.db.set_password(owner_id, &user_id, &hash, &ending).await?;
+        let ended = self.db.set_password(owner_id, &user_id, &hash, &ending).await.map_err(refusal)?;
         self.user_changed(owner_id, user_id, ended).await
     }
 
@@ -97,7 +164,7 @@ impl Operator {
         self.get_tenant(owner_id).await?;
         let found = self.db.find_credentials(owner_id, account).await?;
         let credentials = found
-            .ok_or_else(|| Error::Refused(format!("tenant `{owner_id}` has no user with this account; `bo-auth user list` shows them")))?;
+            .ok_or_else(|| Error::NotFound(format!("tenant `{owner_id}` has no user with this account; `bo-auth user list` shows them")))?;
         Ok(credentials.user)
     }
 
@@ -112,7 +179,7 @@ impl Operator {
             at: self.now(),
             // The row itself knows when its last access token expires.
             keep_until: self.now(),
-            trace: RequestTrace::default(),
+            trace: self.trace(None),
         }
     }
 
@@ -127,7 +194,10 @@ impl Operator {
         Ok((change, revoked.sessions))
     }
 
-    fn hash(&self, password: &str) -> Result<String, Error> {
-        self.hasher.hash(password.as_bytes(), &*self.random).map_err(|error| Error::Refused(error.to_string()))
+    pub(crate) async fn hash(&self, password: &str) -> Result<String, Error> {
+        match &self.running {
+            Some(service) => service.passwords.hash_new(password.as_bytes().to_vec()).await,
+            None => self.hasher.hash(password.as_bytes(), &*self.random).map_err(|error| Error::Refused(error.to_string())),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What happened, written in the transaction in which it happens: a line of the audit trail and, where others must be
 //! told, a row of the outbox with the same id.
 
+use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::session::{SessionId, first_id_at};
 use bo_auth_core::time::Timestamp;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use sqlx::{PgConnection, SqliteConnection};
 
 use crate::Error;
 use crate::error::EVENT;
-use crate::record::{Actor, EndedSession, RequestTrace};
+use crate::record::{Actor, AdministrationEvent, EndedSession, RequestTrace};
 
 /// The kind of a session's beginning.
 pub(super) const SESSION_STARTED: &str = "session.started";
@@ -17,8 +18,6 @@ pub(super) const SESSION_STARTED: &str = "session.started";
 pub(super) const SESSION_ENDED: &str = "session.ended";
 /// The same in the outbox, where the other nodes could not be told by way of Redis and must find it there.
 pub(super) const SESSION_ENDED_UNTOLD: &str = "session.ended.untold";
-/// The kind of a user's being disabled.
-pub(super) const USER_DISABLED: &str = "user.disabled";
 /// The kind of a new password.
 pub(super) const PASSWORD_CHANGED: &str = "user.password-changed";
 
@@ -43,6 +42,23 @@ pub(super) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    /// What an administrator did.
+    pub(super) fn administered(owner_id: &'a OwnerId, event: &'a AdministrationEvent, attempt: u32) -> Self {
+        Self {
+            owner_id: owner_id.as_str(),
+            id: respread(event.event_id, event.event_id >> 22, attempt),
+            kind: event.kind,
+            sys_id: event.sys_id.as_ref().map(SystemId::as_str),
+            user_id: event.user_id.as_ref().map(UserId::as_str),
+            session_id: None,
+            reason: None,
+            actor: Actor::Admin.as_str(),
+            trace: &event.trace,
+            at: event.at,
+            payload: None,
+        }
+    }
+
     /// The end of a session.
     pub(super) fn ended(session: &'a EndedSession, actor: Actor, trace: &'a RequestTrace) -> Self {
         Self {

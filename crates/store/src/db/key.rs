@@ -4,6 +4,7 @@ use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 
+use super::administration::AdministrationRows;
 use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
@@ -42,20 +43,7 @@ impl Db {
     /// # Errors
     /// [`Error::Exists`] where the tenant has one of this id, [`Error::Missing`] where there is no such tenant.
     pub async fn insert_key(&self, owner_id: &OwnerId, key: &KeyRecord) -> Result<(), Error> {
-        on!(self, write, |connection| sqlx::query(
-            "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(owner_id.as_str())
-        .bind(key.key_id.as_str())
-        .bind(key.purpose.as_str())
-        .bind(&key.algorithm)
-        .bind(&key.sealed)
-        .bind(key.created_at.0)
-        .bind(key.retires_at.map(Timestamp::millis))
-        .execute(connection)
-        .map_ok(|_| ())
-        .map_err(|error| Error::of_insert(error, "key", "tenant")))
+        transaction!(self, |connection, _attempt| { connection.insert_key(owner_id, key).await? })
     }
 
     /// A tenant's keys, the newest first. Those that had retired 30 days before the newest key was made are left out:
@@ -105,30 +93,8 @@ impl Db {
                 None => connection.announce_revision(owner_id, key.created_at, attempt).await?,
             };
             let mark = mark.ok_or(Error::Missing("tenant"))?;
-            sqlx::query(
-                "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            )
-            .bind(owner_id.as_str())
-            .bind(key.key_id.as_str())
-            .bind(key.purpose.as_str())
-            .bind(&key.algorithm)
-            .bind(&key.sealed)
-            .bind(key.created_at.0)
-            .bind(key.retires_at.map(Timestamp::millis))
-            .execute(&mut *connection)
-            .await
-            .map_err(|error| Error::of_insert(error, "key", "tenant"))?;
-            sqlx::query(
-                "UPDATE bo_signing_key SET retires_at = $4 \
-                 WHERE owner_id = $1 AND purpose = $2 AND key_id <> $3 AND (retires_at IS NULL OR retires_at > $4)",
-            )
-            .bind(owner_id.as_str())
-            .bind(key.purpose.as_str())
-            .bind(key.key_id.as_str())
-            .bind(others_retire_at.0)
-            .execute(&mut *connection)
-            .await?;
+            connection.insert_key(owner_id, key).await?;
+            connection.retire_keys(owner_id, key, others_retire_at).await?;
             Revoked { sessions: Vec::new(), marks: vec![mark] }
         })
     }

@@ -4,6 +4,8 @@
 
 pub mod ending_queue;
 
+mod admin;
+mod administration;
 mod area;
 mod audit;
 mod bounds;

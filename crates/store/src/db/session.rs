@@ -1,6 +1,6 @@
 //! Sessions: opened under a limit, found, listed, moved to the next generation. How they end stands in `ending`.
 
-use bo_auth_core::identifier::{OwnerId, UserId};
+use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
@@ -11,7 +11,7 @@ use super::session_row::{EndedRow, SessionRow, marked_columns, unmarked, with_ma
 use super::{Db, on, transaction};
 use crate::Error;
 use crate::failpoint::{self, Guard};
-use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionRecord};
+use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionFilter, SessionRecord};
 
 impl Db {
     /// Opens a session and, where that makes more than the user may have in the system, ends the oldest ones: the
@@ -27,6 +27,7 @@ impl Db {
             first_share_user_id: session.first_share_user_id.clone(),
             second_share_user_id: session.second_share_user_id.clone(),
             area_code: session.area_code.clone(),
+            ..RequestTrace::default()
         };
         transaction!(self, |connection, attempt| {
             // Writing the user's row makes logins of one user wait for one another and for a change of the password.
@@ -182,6 +183,37 @@ impl Db {
             .bind(before.map_or(i64::MAX, SessionId::number))
             .bind(user_id.map(UserId::as_str))
             .bind(live_only)
+            .bind(limit)
+            .fetch_all(connection)
+        })?;
+        rows.into_iter().map(SessionRow::into_record).collect()
+    }
+
+    /// Up to `limit` sessions older than `before` that the filter lets through, the newest first.
+    pub async fn find_sessions(
+        &self,
+        owner_id: &OwnerId,
+        filter: &SessionFilter,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Result<Vec<SessionRecord>, Error> {
+        let rows: Vec<SessionRow> = on!(self, read, |connection| {
+            sqlx::query_as(concat!(
+                "SELECT ",
+                marked_columns!(),
+                " FROM ",
+                with_marks!(),
+                " WHERE session.owner_id = $1 AND session.session_id < $2 AND ($3 IS NULL OR session.user_id = $3) \
+                     AND ($4 IS NULL OR session.sys_id = $4) \
+                     AND ($5 IS NULL OR (session.ended_at IS NULL AND session.idle_expires_at > $5 AND session.expires_at > $5 AND ",
+                unmarked!("session"),
+                ")) ORDER BY session.session_id DESC LIMIT $6"
+            ))
+            .bind(owner_id.as_str())
+            .bind(before.map_or(i64::MAX, SessionId::number))
+            .bind(filter.user_id.as_ref().map(UserId::as_str))
+            .bind(filter.sys_id.as_ref().map(SystemId::as_str))
+            .bind(filter.live_at.map(Timestamp::millis))
             .bind(limit)
             .fetch_all(connection)
         })?;

@@ -3,10 +3,10 @@
 use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
-use futures_util::TryFutureExt;
 use serde_json::Value;
 use sqlx::types::Json;
 
+use super::administration::AdministrationRows;
 use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
@@ -22,6 +22,7 @@ struct SystemRow {
     #[sqlx(json)]
     settings: Value,
     disabled_at: Option<i64>,
+    updated_at: i64,
 }
 
 #[derive(sqlx::FromRow)]
@@ -42,19 +43,7 @@ impl Db {
     /// # Errors
     /// [`Error::Exists`] where the tenant has one of this id, [`Error::Missing`] where there is no such tenant.
     pub async fn insert_system(&self, owner_id: &OwnerId, system: &SystemRecord, now: Timestamp) -> Result<(), Error> {
-        on!(self, write, |connection| sqlx::query(
-            "INSERT INTO bo_system (owner_id, sys_id, name, settings, disabled_at, created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $6)",
-        )
-        .bind(owner_id.as_str())
-        .bind(system.sys_id.as_str())
-        .bind(&system.name)
-        .bind(Json(&system.settings))
-        .bind(system.disabled.then_some(now.0))
-        .bind(now.0)
-        .execute(connection)
-        .map_ok(|_| ())
-        .map_err(|error| Error::of_insert(error, "system", "tenant")))
+        transaction!(self, |connection, _attempt| { connection.insert_system(owner_id, system, now).await? })
     }
 
     /// Replaces a system's row, in one transaction with the mark that refuses all of its sessions where it becomes
@@ -108,7 +97,7 @@ impl Db {
     /// The systems of the tenants from `first` to `last`.
     pub(super) async fn systems_between(&self, first: &OwnerId, last: &OwnerId) -> Result<Vec<(OwnerId, SystemRecord)>, Error> {
         let rows: Vec<SystemRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, sys_id, name, settings, disabled_at FROM bo_system \
+            "SELECT owner_id, sys_id, name, settings, disabled_at, updated_at FROM bo_system \
              WHERE owner_id >= $1 AND owner_id <= $2 ORDER BY owner_id, sys_id",
         )
         .bind(first.as_str())
@@ -116,7 +105,8 @@ impl Db {
         .fetch_all(connection))?;
         let record = |row: SystemRow| {
             let disabled = row.disabled_at.is_some();
-            (row.owner_id, SystemRecord { sys_id: row.sys_id, name: row.name, settings: row.settings, disabled })
+            let updated_at = Timestamp(row.updated_at);
+            (row.owner_id, SystemRecord { sys_id: row.sys_id, name: row.name, settings: row.settings, disabled, updated_at })
         };
         Ok(rows.into_iter().map(record).collect())
     }

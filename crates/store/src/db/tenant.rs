@@ -9,6 +9,7 @@ use futures_util::TryFutureExt;
 use serde_json::Value;
 use sqlx::types::Json;
 
+use super::administration::AdministrationRows;
 use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
@@ -25,6 +26,7 @@ struct ProjectRow {
     settings: Value,
     disabled_at: Option<i64>,
     revision: i64,
+    updated_at: i64,
 }
 
 impl ProjectRow {
@@ -38,6 +40,7 @@ impl ProjectRow {
             systems: Vec::new(),
             keys: Vec::new(),
             revision: self.revision,
+            updated_at: Timestamp(self.updated_at),
         }
     }
 }
@@ -48,53 +51,7 @@ impl Db {
     /// # Errors
     /// [`Error::Exists`] where there is one of this id.
     pub async fn insert_tenant(&self, tenant: &TenantRecord, now: Timestamp) -> Result<(), Error> {
-        let owner_id = tenant.owner_id.as_str();
-        transaction!(self, |connection, _attempt| {
-            sqlx::query(
-                "INSERT INTO bo_project (owner_id, name, default_sys_id, settings, disabled_at, created_at, updated_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $6)",
-            )
-            .bind(owner_id)
-            .bind(&tenant.name)
-            .bind(tenant.default_sys_id.as_str())
-            .bind(Json(&tenant.settings))
-            .bind(tenant.disabled.then_some(now.0))
-            .bind(now.0)
-            .execute(&mut *connection)
-            .await
-            .map_err(|error| Error::of_insert(error, "tenant", "tenant"))?;
-            for system in &tenant.systems {
-                sqlx::query(
-                    "INSERT INTO bo_system (owner_id, sys_id, name, settings, disabled_at, created_at, updated_at) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $6)",
-                )
-                .bind(owner_id)
-                .bind(system.sys_id.as_str())
-                .bind(&system.name)
-                .bind(Json(&system.settings))
-                .bind(system.disabled.then_some(now.0))
-                .bind(now.0)
-                .execute(&mut *connection)
-                .await
-                .map_err(|error| Error::of_insert(error, "system", "tenant"))?;
-            }
-            for key in &tenant.keys {
-                sqlx::query(
-                    "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
-                )
-                .bind(owner_id)
-                .bind(key.key_id.as_str())
-                .bind(key.purpose.as_str())
-                .bind(&key.algorithm)
-                .bind(&key.sealed)
-                .bind(key.created_at.0)
-                .bind(key.retires_at.map(Timestamp::millis))
-                .execute(&mut *connection)
-                .await
-                .map_err(|error| Error::of_insert(error, "key", "tenant"))?;
-            }
-        })
+        transaction!(self, |connection, _attempt| { connection.insert_tenant(tenant, now).await? })
     }
 
     /// A tenant with its systems and its keys, save for keys that were retired long ago.
@@ -108,7 +65,7 @@ impl Db {
 
     async fn find_project(&self, owner_id: &OwnerId) -> Result<Option<ProjectRow>, Error> {
         on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, name, default_sys_id, settings, disabled_at, revision FROM bo_project WHERE owner_id = $1",
+            "SELECT owner_id, name, default_sys_id, settings, disabled_at, revision, updated_at FROM bo_project WHERE owner_id = $1",
         )
         .bind(owner_id.as_str())
         .fetch_optional(connection))
@@ -132,7 +89,7 @@ impl Db {
 
     async fn list_projects(&self, after: Option<&OwnerId>, limit: i64) -> Result<Vec<ProjectRow>, Error> {
         on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, name, default_sys_id, settings, disabled_at, revision FROM bo_project \
+            "SELECT owner_id, name, default_sys_id, settings, disabled_at, revision, updated_at FROM bo_project \
              WHERE owner_id > $1 ORDER BY owner_id LIMIT $2",
         )
         .bind(after.map_or("", OwnerId::as_str))

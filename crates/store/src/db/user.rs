@@ -8,14 +8,15 @@ use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 use sqlx::types::Json;
 
+use super::administration::{AdministrationRows, changed};
 use super::ending::UserSessions;
-use super::event::{Event, EventLog, PASSWORD_CHANGED, USER_DISABLED, event_id_of};
+use super::event::{Event, EventLog, PASSWORD_CHANGED, event_id_of};
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{Credentials, Revoked, UserEnding, UserRecord};
+use crate::record::{AdministrationEvent, Credentials, Revoked, UserEnding, UserRecord};
 
 #[derive(sqlx::FromRow)]
-struct UserRow {
+pub(super) struct UserRow {
     #[sqlx(try_from = "String")]
     user_id: UserId,
     account: String,
@@ -29,7 +30,7 @@ struct UserRow {
 }
 
 impl UserRow {
-    fn into_record(self) -> UserRecord {
+    pub(super) fn into_record(self) -> UserRecord {
         UserRecord {
             user_id: self.user_id,
             account: self.account,
@@ -63,24 +64,7 @@ impl Db {
     /// [`Error::Exists`] where the tenant has one of this id, account or mobile number; [`Error::Missing`] where there
     /// is no such tenant.
     pub async fn insert_user(&self, owner_id: &OwnerId, user: &UserRecord, password_hash: &str, now: Timestamp) -> Result<(), Error> {
-        on!(self, write, |connection| sqlx::query(
-            "INSERT INTO bo_user (owner_id, user_id, account, mobile, name, push_name, password_hash, area_codes, disabled_at, \
-                 created_at, updated_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
-        )
-        .bind(owner_id.as_str())
-        .bind(user.user_id.as_str())
-        .bind(&user.account)
-        .bind(user.mobile.as_deref())
-        .bind(&user.name)
-        .bind(user.push_name.as_deref())
-        .bind(password_hash)
-        .bind(Json(&user.area_codes))
-        .bind(user.disabled.then_some(now.0))
-        .bind(now.0)
-        .execute(connection)
-        .map_ok(|_| ())
-        .map_err(|error| Error::of_insert(error, "user", "tenant")))
+        transaction!(self, |connection, _attempt| { connection.insert_user(owner_id, user, password_hash, now).await? })
     }
 
     /// A user's profile.
@@ -132,6 +116,21 @@ impl Db {
         Ok(rows.into_iter().map(UserRow::into_record).collect())
     }
 
+    /// Up to `limit` users whose accounts begin with `prefix` and follow `after`, in the order of their accounts.
+    pub async fn find_users(&self, owner_id: &OwnerId, prefix: &str, after: Option<&str>, limit: i64) -> Result<Vec<UserRecord>, Error> {
+        let rows: Vec<UserRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at \
+             FROM bo_user WHERE owner_id = $1 AND account > $2 AND account >= $3 AND substr(account, 1, length($3)) = $3 \
+             ORDER BY account LIMIT $4",
+        )
+        .bind(owner_id.as_str())
+        .bind(after.unwrap_or_default())
+        .bind(prefix)
+        .bind(limit)
+        .fetch_all(connection))?;
+        Ok(rows.into_iter().map(UserRow::into_record).collect())
+    }
+
     /// Gives a user a new password and ends the user's sessions, in one transaction; answers those, and the mark.
     ///
     /// # Errors
@@ -144,13 +143,16 @@ impl Db {
         ending: &UserEnding,
     ) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| {
-            let changed = sqlx::query("UPDATE bo_user SET password_hash = $3, updated_at = $4 WHERE owner_id = $1 AND user_id = $2")
-                .bind(owner_id.as_str())
-                .bind(user_id.as_str())
-                .bind(password_hash)
-                .bind(ending.at.0)
-                .execute(&mut *connection)
-                .await?;
+            let changed = sqlx::query(
+                "UPDATE bo_user SET password_hash = $3, \
+                     updated_at = CASE WHEN updated_at >= $4 THEN updated_at + 1 ELSE $4 END WHERE owner_id = $1 AND user_id = $2",
+            )
+            .bind(owner_id.as_str())
+            .bind(user_id.as_str())
+            .bind(password_hash)
+            .bind(ending.at.0)
+            .execute(&mut *connection)
+            .await?;
             if changed.rows_affected() == 0 {
                 return Err(Error::Missing("user"));
             }
@@ -159,41 +161,43 @@ impl Db {
         })
     }
 
-    /// Disables or enables a user and, where an ending is given, ends the user's sessions in the same transaction;
-    /// answers those, and the mark.
+    /// Replaces a user's profile, save for account and password, and whether the user is disabled; where an ending is
+    /// given, it ends the user's sessions in the same transaction. Answers those, and the mark.
     ///
     /// # Errors
-    /// [`Error::Missing`] where the tenant has no such user.
-    pub async fn set_user_disabled(
+    /// [`Error::Missing`] where the tenant has no such user, [`Error::Changed`] where the row is not of `unchanged_since`
+    /// any more, [`Error::Exists`] where the mobile number is another user's.
+    pub async fn change_user(
         &self,
         owner_id: &OwnerId,
-        user_id: &UserId,
-        disabled: bool,
+        user: &UserRecord,
+        unchanged_since: Option<Timestamp>,
         ending: Option<&UserEnding>,
+        event: &AdministrationEvent,
     ) -> Result<Revoked, Error> {
-        let at = match ending {
-            Some(ending) => ending.at,
-            None => self.now().await?,
-        };
         transaction!(self, |connection, attempt| {
-            let changed = sqlx::query(
-                "UPDATE bo_user SET disabled_at = CASE WHEN $3 THEN coalesce(disabled_at, $4) END, updated_at = $4 \
-                 WHERE owner_id = $1 AND user_id = $2",
+            let done = sqlx::query(
+                "UPDATE bo_user SET name = $3, mobile = $4, push_name = $5, area_codes = $6, \
+                     disabled_at = CASE WHEN $7 THEN coalesce(disabled_at, $8) END, \
+                     updated_at = CASE WHEN updated_at >= $8 THEN updated_at + 1 ELSE $8 END \
+                 WHERE owner_id = $1 AND user_id = $2 AND ($9 IS NULL OR updated_at = $9)",
             )
             .bind(owner_id.as_str())
-            .bind(user_id.as_str())
-            .bind(disabled)
-            .bind(at.0)
+            .bind(user.user_id.as_str())
+            .bind(&user.name)
+            .bind(user.mobile.as_deref())
+            .bind(user.push_name.as_deref())
+            .bind(Json(&user.area_codes))
+            .bind(user.disabled)
+            .bind(event.at.0)
+            .bind(unchanged_since.map(Timestamp::millis))
             .execute(&mut *connection)
-            .await?;
-            if changed.rows_affected() == 0 {
-                return Err(Error::Missing("user"));
-            }
+            .await
+            .map_err(|error| Error::of_insert(error, "user", "tenant"))?;
+            changed(done.rows_affected(), unchanged_since, "user")?;
+            connection.record(&[Event::administered(owner_id, event, attempt)]).await?;
             match ending {
-                Some(ending) => {
-                    connection.record(&[user_event(USER_DISABLED, ending, attempt)]).await?;
-                    connection.end_sessions_of(ending, attempt).await?
-                }
+                Some(ending) => connection.end_sessions_of(ending, attempt).await?,
                 None => Revoked::default(),
             }
         })

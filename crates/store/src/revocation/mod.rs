@@ -55,6 +55,11 @@ impl Revocations {
         Self { memory: Arc::new(Memory::new(memory_bytes)), db, asked: Arc::default(), node: None }
     }
 
+    /// Whether no other node ends sessions.
+    pub const fn is_alone(&self) -> bool {
+        self.node.is_none()
+    }
+
     /// For one node of several, which hear of each other through Redis.
     ///
     /// `listening` is a connection of its own, since it waits for announcements most of the time.

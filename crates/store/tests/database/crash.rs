@@ -6,7 +6,7 @@ use bo_auth_store::Db;
 use bo_auth_store::record::NewSession;
 
 use crate::backend::each_backend;
-use crate::fixture::{Demo, later, owner, user};
+use crate::fixture::{Demo, NOW, administration_event, later, owner, user};
 
 /// Lets go of a future after each of these delays: before it began, somewhere in it, and after its end.
 fn delays() -> impl Iterator<Item = Duration> {
@@ -15,7 +15,9 @@ fn delays() -> impl Iterator<Item = Duration> {
 
 /// Waits until nothing of callers who have left is under way: each holds the user's row while it is.
 async fn settle(db: &Db) {
-    db.set_user_disabled(&owner("demo"), &user("u1"), false, None).await.unwrap();
+    let found = db.find_user(&owner("demo"), &user("u1")).await.unwrap().unwrap();
+    let event = administration_event("user.changed", NOW);
+    db.change_user(&owner("demo"), &found, None, None, &event).await.unwrap();
 }
 
 #[tokio::test]

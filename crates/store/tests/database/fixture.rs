@@ -9,8 +9,8 @@ use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
 use bo_auth_core::time::Timestamp;
 use bo_auth_store::Db;
 use bo_auth_store::record::{
-    Actor, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, NewSession, RequestTrace, SessionRecord, SystemRecord, TenantRecord,
-    UserEnding, UserRecord,
+    Actor, AdministrationEvent, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, NewSession, RequestTrace, SessionRecord,
+    SystemRecord, TenantRecord, UserEnding, UserRecord,
 };
 use bo_auth_store::revocation::SessionKey;
 use serde_json::json;
@@ -50,8 +50,18 @@ pub(crate) fn key_record(key_id: &str, purpose: KeyPurpose, created_at: Timestam
     KeyRecord { key_id, purpose, algorithm: "HS256".to_owned(), sealed: vec![0, 1, 255], created_at, retires_at: None }
 }
 
+pub(crate) fn administration_event(kind: &'static str, at: Timestamp) -> AdministrationEvent {
+    AdministrationEvent { kind, sys_id: None, user_id: None, event_id: event_id(at), at, trace: RequestTrace::default() }
+}
+
 pub(crate) fn system_record(sys_id: &str) -> SystemRecord {
-    SystemRecord { sys_id: system(sys_id), name: format!("系统 {sys_id}"), settings: json!({"sessionLimit": 2}), disabled: false }
+    SystemRecord {
+        sys_id: system(sys_id),
+        name: format!("系统 {sys_id}"),
+        settings: json!({"sessionLimit": 2}),
+        disabled: false,
+        updated_at: NOW,
+    }
 }
 
 pub(crate) fn tenant_record(owner_id: &str) -> TenantRecord {
@@ -61,6 +71,7 @@ pub(crate) fn tenant_record(owner_id: &str) -> TenantRecord {
         default_sys_id: system("app"),
         settings: json!({"allowedOrigins": ["https://app.example"]}),
         disabled: false,
+        updated_at: NOW,
         systems: vec![system_record("app"), system_record("web")],
         keys: vec![key_record("k1", KeyPurpose::Stamp, NOW), key_record("k2", KeyPurpose::Access, later(1))],
         revision: 0,
@@ -144,6 +155,13 @@ impl Demo {
             sessions.push(self.open(later(second)).await);
         }
         sessions
+    }
+
+    /// Disables or enables `u1`; answers the sessions that ended.
+    pub(crate) async fn set_disabled(&self, disabled: bool, at: Timestamp, ending: Option<&UserEnding>) -> Vec<EndedSession> {
+        let found = self.db.find_user(&self.owner_id, &user("u1")).await.unwrap().expect("the user is there");
+        let event = administration_event(if disabled { "user.disabled" } else { "user.enabled" }, at);
+        self.db.change_user(&self.owner_id, &UserRecord { disabled, ..found }, None, ending, &event).await.unwrap().sessions
     }
 
     pub(crate) async fn find(&self, session_id: SessionId) -> SessionRecord {

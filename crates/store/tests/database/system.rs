@@ -19,7 +19,8 @@ async fn a_system_is_added_and_replaced() {
         db.insert_tenant(&tenant_record("other"), NOW).await.unwrap();
         db.insert_system(&owner("demo"), &system_record("new"), later(1)).await.unwrap();
         assert!(find(&db, "other", "new").await.is_none());
-        let changed = SystemRecord { sys_id: system("app"), name: "改名".to_owned(), settings: json!({}), disabled: true };
+        let changed =
+            SystemRecord { sys_id: system("app"), name: "改名".to_owned(), settings: json!({}), disabled: true, updated_at: NOW };
         db.update_system(&owner("demo"), &changed, later(2)).await.unwrap();
         let found = find(&db, "demo", "app").await.unwrap();
         assert_eq!((found.name.as_str(), found.settings, found.disabled), ("改名", json!({}), true));

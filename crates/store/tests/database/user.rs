@@ -3,9 +3,10 @@
 use bo_auth_core::identifier::AreaCode;
 use bo_auth_core::session::EndReason;
 use bo_auth_store::Error;
+use bo_auth_store::record::UserRecord;
 
 use crate::backend::each_backend;
-use crate::fixture::{Demo, HASH, NOW, later, owner, user, user_record};
+use crate::fixture::{Demo, HASH, NOW, administration_event, later, owner, user, user_record};
 
 #[tokio::test]
 async fn a_user_is_found_by_id_account_and_mobile_within_the_tenant() {
@@ -100,17 +101,21 @@ async fn a_disabled_user_has_no_session_and_gets_none() {
         let session_id = demo.open(NOW).await;
         let mut ending = demo.user_ending(later(60));
         ending.reason = EndReason::UserDisabled;
-        let ended = db.set_user_disabled(&demo.owner_id, &user("u1"), true, Some(&ending)).await.unwrap().sessions;
+        let ended = demo.set_disabled(true, later(60), Some(&ending)).await;
         assert_eq!(ended.iter().map(|session| session.session_id).collect::<Vec<_>>(), [session_id]);
         assert!(db.find_user(&demo.owner_id, &user("u1")).await.unwrap().unwrap().disabled);
         assert_eq!(db.open_session(&demo.owner_id, &Demo::new_session(later(61))).await.unwrap(), None);
         assert_eq!(demo.audited("user.disabled").await.len(), 1);
 
-        assert_eq!(db.set_user_disabled(&demo.owner_id, &user("u1"), false, None).await.unwrap().sessions, []);
+        assert_eq!(demo.set_disabled(false, later(61), None).await, []);
         assert!(!db.find_user(&demo.owner_id, &user("u1")).await.unwrap().unwrap().disabled);
         demo.open(later(62)).await;
         assert!(demo.find(session_id).await.ended.is_some(), "an end is never taken back");
-        assert!(matches!(db.set_user_disabled(&demo.owner_id, &user("none"), true, None).await, Err(Error::Missing("user"))));
+        let nobody = UserRecord { user_id: user("none"), ..db.find_user(&demo.owner_id, &user("u1")).await.unwrap().unwrap() };
+        let event = administration_event("user.disabled", later(63));
+        let changed = |since| db.change_user(&demo.owner_id, &nobody, since, None, &event);
+        assert!(matches!(changed(None).await, Err(Error::Missing("user"))));
+        assert!(matches!(changed(Some(NOW)).await, Err(Error::Changed("user"))));
     })
     .await;
 }

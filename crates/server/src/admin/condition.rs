@@ -1,0 +1,58 @@
+//! ETags and `If-Match` (RFC 9110 section 13.1.1): a change says of which state of the resource it is.
+
+use bo_auth_core::time::Timestamp;
+use http::HeaderValue;
+use http::header::IF_MATCH;
+use poem::Request;
+
+use super::problem::{PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem};
+
+/// The ETag of a row, which follows its last change.
+pub(super) fn etag(updated_at: Timestamp) -> HeaderValue {
+    // Hexadecimal digits in quotes are a header value.
+    HeaderValue::from_str(&text(updated_at)).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+fn text(updated_at: Timestamp) -> String {
+    format!("\"{:x}\"", updated_at.0)
+}
+
+/// What the store is to find unchanged, where the request is about the row as it is now.
+///
+/// # Errors
+/// 428 where the request does not say, 412 where it is about another state.
+pub(super) fn if_match(request: &Request, updated_at: Timestamp) -> Result<Timestamp, Problem> {
+    let mut values = request.headers().get_all(IF_MATCH).iter().peekable();
+    if values.peek().is_none() {
+        return Err(Problem::of(PRECONDITION_REQUIRED));
+    }
+    let present = text(updated_at);
+    let mut tags = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim);
+    if tags.any(|tag| tag == "*" || tag == present) { Ok(updated_at) } else { Err(Problem::of(PRECONDITION_FAILED)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_names_the_state_that_it_is_of() {
+        let now = Timestamp(0x1234);
+        for (header, expected) in [
+            (None, Err(428)),
+            (Some("\"1234\""), Ok(now)),
+            (Some("\"1\", \"1234\""), Ok(now)),
+            (Some("*"), Ok(now)),
+            (Some("\"1235\""), Err(412)),
+            (Some("W/\"1234\""), Err(412)),
+            (Some("1234"), Err(412)),
+            (Some(""), Err(412)),
+        ] {
+            let mut request = Request::default();
+            if let Some(value) = header {
+                request.headers_mut().insert(IF_MATCH, HeaderValue::from_static(value));
+            }
+            assert_eq!(if_match(&request, now).map_err(|problem| problem.status()), expected, "{header:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `bo-auth admin`.
+
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_service::operator::admin::NewAdmin;
+use bo_auth_store::record::{AdminReach, AdminRecord};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::output::{Output, table};
+use super::password::PasswordSource;
+use super::stores::OperatorStores;
+use super::tenant::state;
+use crate::configuration::StoreOptions;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// Add an administrator: of the whole platform, or of one tenant.
+    Add(Add),
+    /// List administrators.
+    List(List),
+    /// Disable an administrator and end all of their sessions. `--undo` enables them again.
+    Disable(Disable),
+    /// Set an administrator's password and end all of their sessions.
+    SetPassword(SetPassword),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// Name to sign in with.
+    #[arg(long)]
+    account: String,
+    /// Name for people; the account where absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// The one tenant to reach; all of them where absent.
+    #[arg(long)]
+    owner: Option<OwnerId>,
+    #[command(flatten)]
+    password: PasswordSource,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Begin behind this account.
+    #[arg(long)]
+    after: Option<String>,
+    /// How many at most.
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Disable {
+    /// Name the administrator signs in with.
+    #[arg(long)]
+    account: String,
+    /// Enable the administrator again.
+    #[arg(long)]
+    undo: bool,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetPassword {
+    /// Name the administrator signs in with.
+    #[arg(long)]
+    account: String,
+    #[command(flatten)]
+    password: PasswordSource,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
+impl Admin {
+    pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
+        match self {
+            Self::Add(command) => command.run(output).await,
+            Self::List(command) => command.run(output).await,
+            Self::Disable(command) => command.run(output).await,
+            Self::SetPassword(command) => command.run(output).await,
+        }
+    }
+}
+
+impl Add {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let (password, made) = self.password.read()?;
+        let stores = OperatorStores::open(self.stores).await?;
+        let name = self.name.unwrap_or_else(|| self.account.clone());
+        let new = NewAdmin { account: self.account, name, reach: self.owner.map_or(AdminReach::Platform, AdminReach::Tenant) };
+        let (admin, change) = stores.operator.add_admin(new, &password).await?;
+        stores.tell(&[change], output).await?;
+        let shown = made.then_some(&password);
+        let mut result = describe(&admin);
+        result["password"] = json!(shown);
+        output.result(&result, || {
+            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
+            format!("administrator {} reaches {}{made}", admin.user.account, reach(&admin))
+        })
+    }
+}
+
+impl List {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let admins = stores.operator.list_admins(self.after.as_deref(), i64::from(self.limit)).await?;
+        output.result(&admins.iter().map(describe).collect::<Vec<_>>(), || {
+            let row = |admin: &AdminRecord| {
+                [admin.user.account.clone(), admin.user.name.clone(), reach(admin), state(admin.user.disabled).to_owned()]
+            };
+            table(["ACCOUNT", "NAME", "REACHES", "STATE"], &admins.iter().map(row).collect::<Vec<_>>())
+        })
+    }
+}
+
+impl Disable {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let (change, ended) = stores.operator.set_admin_disabled(&self.account, !self.undo).await?;
+        stores.tell(&[change], output).await?;
+        output.result(&json!({"account": self.account, "disabled": !self.undo, "endedSessions": ended.len()}), || {
+            format!("administrator {} is {}; {} sessions ended", self.account, state(!self.undo), ended.len())
+        })
+    }
+}
+
+impl SetPassword {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let (password, made) = self.password.read()?;
+        let stores = OperatorStores::open(self.stores).await?;
+        let (change, ended) = stores.operator.set_admin_password(&self.account, &password).await?;
+        stores.tell(&[change], output).await?;
+        let shown = made.then_some(&password);
+        output.result(&json!({"account": self.account, "password": shown, "endedSessions": ended.len()}), || {
+            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
+            format!("administrator {} has a new password; {} sessions ended{made}", self.account, ended.len())
+        })
+    }
+}
+
+fn reach(admin: &AdminRecord) -> String {
+    match &admin.reach {
+        AdminReach::Platform => "all tenants".to_owned(),
+        AdminReach::Tenant(owner_id) => format!("tenant {owner_id}"),
+    }
+}
+
+fn describe(admin: &AdminRecord) -> Value {
+    let owner_id = match &admin.reach {
+        AdminReach::Platform => None,
+        AdminReach::Tenant(owner_id) => Some(owner_id),
+    };
+    json!({"userId": admin.user.user_id, "account": admin.user.account, "name": admin.user.name, "role": admin.reach.role(),
+        "ownerId": owner_id, "disabled": admin.user.disabled})
+}

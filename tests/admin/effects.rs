@@ -1,0 +1,187 @@
+//! What is answered is in effect: sessions that an administrator ends are dead on every node, and what is changed is so
+//! everywhere.
+
+use bo_auth_server::fault::FaultKind;
+use http::Method;
+use serde_json::json;
+
+use super::administrator::{Administrator, assert_problem};
+use crate::support::{TestApp, User};
+
+each_backend!(
+    a_session_is_ended_with_its_reason,
+    many_sessions_are_ended_at_once,
+    a_password_that_is_set_ends_everything,
+    what_is_disabled_is_refused_at_once,
+    a_rotated_key_counts_at_once,
+    stamps_are_counted_by_scheme_and_key,
+);
+one_backend!(Redis: it_holds_on_the_other_node, an_administrators_end_holds_on_the_other_node);
+
+async fn a_session_is_ended_with_its_reason(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let user = tenant.with_user("li").await;
+    let path = format!("/tenants/{}/sessions", tenant.owner_id);
+    let remaining = user.signed_in().await;
+    for (reason, query, code) in [
+        ("KICKED", "", "SESSION_KICKED"),
+        ("KICKED", "?reason=KICKED", "SESSION_KICKED"),
+        ("LOGGED_OUT", "?reason=LOGGED_OUT", "SESSION_LOGGED_OUT"),
+        ("PASSWORD_CHANGED", "?reason=PASSWORD_CHANGED", "SESSION_PASSWORD_CHANGED"),
+        ("EXPIRED", "?reason=EXPIRED", "SESSION_EXPIRED"),
+    ] {
+        let session = user.signed_in().await;
+        session.assert_live().await;
+        for _ in 0..2 {
+            let ended = admin.request(Method::DELETE, &format!("{path}/{}{query}", session.id)).send().await;
+            assert_eq!(ended.status, 204, "{}", ended.text());
+        }
+        session.assert_ended(code).await;
+        let listed = admin.all(&format!("{path}?ended=true"), 50).await;
+        let listed = listed.iter().find(|listed| listed["sessionId"] == session.id.to_string()).unwrap();
+        assert_eq!((&listed["endReason"], &listed["endedAt"]), (&json!(reason), &json!(app.now().0)));
+    }
+    remaining.assert_live().await;
+    let live = admin.all(&path, 50).await;
+    assert_eq!((live.len(), &live[0]["sessionId"]), (1, &json!(remaining.id.to_string())));
+    // Another tenant's session is not there, whoever knows its id.
+    let other = app.with_tenant("other").await.with_user("li").await.signed_in().await;
+    assert_problem(&admin.request(Method::DELETE, &format!("{path}/{}", other.id)).send().await, 404, "NOT_FOUND");
+    let refused = admin.request(Method::DELETE, &format!("{path}/{}?reason=REPLACED", remaining.id)).send().await;
+    assert_problem(&refused, 400, "PARAMETER_INVALID");
+    other.assert_live().await;
+}
+
+async fn many_sessions_are_ended_at_once(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let system = tenant.with_system("app", json!({})).await;
+    let (li, han) = (tenant.with_user("li").await, tenant.with_user("han").await);
+    let path = format!("/tenants/{}/sessions/end", tenant.owner_id);
+    let open = async |user: &User| user.signed_in().await;
+    let (a, b, c) = (open(&li).await, open(&li.of(&system)).await, open(&han).await);
+    assert_eq!(admin.post(&path, &json!({"userId": li.id})).await.json(), json!({"endedSessions": 2, "notBefore": null}));
+    a.assert_ended("SESSION_KICKED").await;
+    b.assert_ended("SESSION_KICKED").await;
+    c.assert_live().await;
+    let (d, e) = (open(&li).await, open(&han.of(&system)).await);
+    let answer = admin.post(&path, &json!({"sysId": "app", "reason": "LOGGED_OUT"})).await;
+    assert!(answer.json()["notBefore"].as_i64().is_some_and(|at| at >= app.now().0), "{}", answer.text());
+    e.assert_ended("SESSION_LOGGED_OUT").await;
+    d.assert_live().await;
+    let other = app.with_tenant("other").await.with_user("li").await.signed_in().await;
+    assert_eq!(admin.post(&path, &json!({"all": true})).await.json()["endedSessions"], json!(null));
+    for session in [&c, &d] {
+        session.assert_ended("SESSION_KICKED").await;
+    }
+    other.assert_live().await;
+    assert_problem(&admin.post(&path, &json!({"userId": "nobody"})).await, 404, "NOT_FOUND");
+    assert_problem(&admin.post(&path, &json!({"sysId": "tv"})).await, 404, "NOT_FOUND");
+    open(&li).await.assert_live().await;
+}
+
+async fn a_password_that_is_set_ends_everything(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let user = tenant.with_user("li").await;
+    let session = user.log_in().await;
+    let path = format!("/tenants/{}/users/{}/password", tenant.owner_id, user.id);
+    let answer = admin.request(Method::PUT, &path).json(&json!({"password": "correct horse"})).send().await;
+    assert_eq!(answer.json(), json!({"endedSessions": 1}), "{}", answer.text());
+    session.assert_ended("SESSION_PASSWORD_CHANGED").await;
+    user.login().send().await.assert_fault(FaultKind::LOGIN_FAILED);
+    assert_eq!(user.login_with("correct horse").send().await.status, 200);
+}
+
+async fn what_is_disabled_is_refused_at_once(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_platform(&app).await;
+    let user = tenant.with_user("li").await;
+    let o = &tenant.owner_id;
+    for (path, kind) in [
+        (format!("/tenants/{o}/users/{}", user.id), FaultKind::USER_DISABLED),
+        (format!("/tenants/{o}/systems/web"), FaultKind::SYSTEM_DISABLED),
+        (format!("/tenants/{o}"), FaultKind::TENANT_DISABLED),
+    ] {
+        let session = user.log_in().await;
+        let set = async |disabled: bool| {
+            let answer = admin.request(Method::PATCH, &path).header("If-Match", "*").json(&json!({"disabled": disabled})).send().await;
+            assert_eq!((answer.status, &answer.json()["disabled"]), (200, &json!(disabled)), "{}", answer.text());
+        };
+        set(true).await;
+        session.current_user().send().await.assert_fault(kind);
+        user.login().send().await.assert_fault(kind);
+        set(false).await;
+        assert_eq!(user.login().send().await.status, 200);
+    }
+}
+
+async fn a_rotated_key_counts_at_once(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let session = tenant.with_user("li").await.signed_in().await;
+    session.assert_live().await;
+    let rotate = json!({"purpose": "stamp", "desKey": "key two!", "overlapSeconds": 0});
+    assert_eq!(admin.post(&format!("/tenants/{}/keys/rotate", tenant.owner_id), &rotate).await.status, 201);
+    session.current_user().send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
+    let web = tenant.web();
+    let plaintext = bo_auth_core::stamp::new_stamp_plaintext(&bo_auth_core::random::SystemRandom::default(), Some(app.now()));
+    let request = session.current_user().header("XverifyApi", web.encrypt_under("key two!", &plaintext));
+    assert_eq!(request.send().await.status, 200);
+}
+
+async fn stamps_are_counted_by_scheme_and_key(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let session = tenant.with_user("li").await.signed_in().await;
+    for _ in 0..3 {
+        assert_eq!(session.current_user().send().await.status, 200);
+    }
+    // What is counted in memory is written when the server stops.
+    app.restart().await;
+    let uses = admin.all(&format!("/tenants/{}/stamp-usage", tenant.owner_id), 1).await;
+    let keys = admin.all(&format!("/tenants/{}/keys", tenant.owner_id), 50).await;
+    let stamp = keys.iter().find(|key| key["purpose"] == "stamp").unwrap();
+    assert_eq!((uses.len(), &uses[0]["scheme"], &uses[0]["uses"]), (1, &json!("des-ecb-pkcs7"), &json!(3)));
+    assert_eq!((&uses[0]["keyId"], &uses[0]["sysId"]), (&stamp["keyId"], &json!("web")));
+    assert_eq!((&stamp["uses"], &stamp["lastUsedAt"]), (&uses[0]["uses"], &uses[0]["lastUsedAt"]));
+}
+
+async fn it_holds_on_the_other_node(app: TestApp) {
+    let second = app.second_node().await;
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_platform(&app).await;
+    let user = tenant.with_user("li").await;
+    let o = &tenant.owner_id;
+    let session = user.log_in().await;
+    assert_eq!(session.current_user().on(&second).send().await.status, 200);
+    assert_eq!(admin.request(Method::DELETE, &format!("/tenants/{o}/sessions/{}", session.id)).send().await.status, 204);
+    session.assert_ended_on(&second, "SESSION_KICKED").await;
+    let session = user.log_in().await;
+    for (path, kind) in [
+        (format!("/tenants/{o}/systems/web"), FaultKind::SYSTEM_DISABLED),
+        (format!("/tenants/{o}"), FaultKind::TENANT_DISABLED),
+        (format!("/tenants/{o}/users/{}", user.id), FaultKind::USER_DISABLED),
+    ] {
+        assert_eq!(session.current_user().on(&second).send().await.status, 200);
+        let set = |disabled: bool| admin.request(Method::PATCH, &path).header("If-Match", "*").json(&json!({"disabled": disabled}));
+        assert_eq!(set(true).send().await.status, 200);
+        session.current_user().on(&second).send().await.assert_fault(kind);
+        assert_eq!(set(false).send().await.status, 200);
+    }
+    let session = user.log_in().await;
+    assert_eq!(session.current_user().on(&second).send().await.status, 200);
+    let rotate = json!({"purpose": "stamp", "desKey": "key two!", "overlapSeconds": 0});
+    assert_eq!(admin.post(&format!("/tenants/{o}/keys/rotate"), &rotate).await.status, 201);
+    session.current_user().on(&second).send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
+}
+
+async fn an_administrators_end_holds_on_the_other_node(app: TestApp) {
+    let second = app.second_node().await;
+    let admin = Administrator::of_platform(&app).await;
+    let request = admin.request(Method::GET, "/sessions/current").on(&second);
+    assert_eq!(request.send().await.status, 200, "a session is one of all nodes");
+    assert_eq!(admin.request(Method::DELETE, "/sessions/current").send().await.status, 204);
+    assert_problem(&request.send().await, 401, "SESSION_LOGGED_OUT");
+}

@@ -1,0 +1,10 @@
+//! The admin API: who may do what, and that what is done holds everywhere when it is answered.
+
+mod administrator;
+mod audit;
+mod effects;
+mod pages;
+mod problems;
+mod resources;
+mod roles;
+mod sign_in;

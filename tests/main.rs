@@ -12,6 +12,7 @@ mod bad_parameters;
 mod captcha;
 mod clients;
 mod command_line;
+mod console;
 mod crash;
 mod cross_origin;
 mod current_user;

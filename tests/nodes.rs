@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bo_auth_core::session::EndReason;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_server::fault::FaultKind;
 use bo_auth_service::operator::key::Replacement;
@@ -88,10 +89,10 @@ async fn what_an_operator_ends_or_changes_is_so_on_every_node(app: TestApp) {
     };
     // Nobody tells the second node but the operator's call itself.
     let session = seen().await;
-    operator.end_all_sessions(owner_id, Some(&user.system.sys_id)).await.unwrap();
+    operator.end_all_sessions(owner_id, Some(&user.system.sys_id), EndReason::Kicked).await.unwrap();
     session.assert_ended_on(&second, "SESSION_KICKED").await;
     let session = seen().await;
-    operator.end_all_sessions(owner_id, None).await.unwrap();
+    operator.end_all_sessions(owner_id, None, EndReason::Kicked).await.unwrap();
     session.assert_ended_on(&second, "SESSION_KICKED").await;
     let session = seen().await;
     operator.rotate_key(owner_id, Replacement::Refresh, Duration::ZERO).await.unwrap();

@@ -34,7 +34,8 @@ async fn all_of_a_system_end_and_no_others(app: TestApp) {
     let (in_app, also_in_app, in_web) = (at_app.log_in().await, at_app.log_in().await, user.log_in().await);
     let theirs = stranger.with_user("li").await.log_in().await;
 
-    let (change, _) = tenant.node.operator().end_all_sessions(&tenant.owner_id, Some(&at_app.system.sys_id)).await.unwrap();
+    let (change, _) =
+        tenant.node.operator().end_all_sessions(&tenant.owner_id, Some(&at_app.system.sys_id), EndReason::Kicked).await.unwrap();
     tenant.node.apply(change).await;
     for session in [&in_app, &also_in_app] {
         session.assert_ended("SESSION_KICKED").await;
@@ -62,7 +63,7 @@ async fn all_of_a_tenant_end_and_no_others(app: TestApp) {
     let at_app = user.of(&tenant.with_system("app", json!({})).await);
     let sessions = [user.signed_in().await, at_app.log_in().await, tenant.with_user("wang").await.log_in().await];
     let theirs = stranger.with_user("li").await.log_in().await;
-    let (change, not_before) = tenant.node.operator().end_all_sessions(&tenant.owner_id, None).await.unwrap();
+    let (change, not_before) = tenant.node.operator().end_all_sessions(&tenant.owner_id, None, EndReason::Kicked).await.unwrap();
     tenant.node.apply(change).await;
     assert!(not_before >= app.now());
     // Before a single row has its end, and after a restart as well.

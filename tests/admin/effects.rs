@@ -158,12 +158,13 @@ async fn it_holds_on_the_other_node(app: TestApp) {
     assert_eq!(session.current_user().on(&second).send().await.status, 200);
     assert_eq!(admin.request(Method::DELETE, &format!("/tenants/{o}/sessions/{}", session.id)).send().await.status, 204);
     session.assert_ended_on(&second, "SESSION_KICKED").await;
-    let session = user.log_in().await;
     for (path, kind) in [
         (format!("/tenants/{o}/systems/web"), FaultKind::SYSTEM_DISABLED),
         (format!("/tenants/{o}"), FaultKind::TENANT_DISABLED),
         (format!("/tenants/{o}/users/{}", user.id), FaultKind::USER_DISABLED),
     ] {
+        // What is disabled has no session any more, also when it is enabled again.
+        let session = user.log_in().await;
         assert_eq!(session.current_user().on(&second).send().await.status, 200);
         let set = |disabled: bool| admin.request(Method::PATCH, &path).header("If-Match", "*").json(&json!({"disabled": disabled}));
         assert_eq!(set(true).send().await.status, 200);

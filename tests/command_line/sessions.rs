@@ -79,3 +79,31 @@ async fn a_session_that_is_not_there_is_refused_with_the_reason() {
         assert_eq!(place.run(&[&["session"], arguments].concat()).await.code, Some(2), "{arguments:?}");
     }
 }
+
+#[tokio::test]
+async fn all_of_a_user_a_system_or_a_tenant_end_by_one_command() {
+    let place = Place::embedded();
+    let (frontend, stranger) = (place.with_tenant("acme").await, place.with_tenant("other").await);
+    let server = place.serve(&[]).await;
+    let theirs = server.sign_in(&stranger).await;
+    for (whose, said) in [
+        (&["--all-of-user", "lin"][..], "1 session ended\n"),
+        (&["--all-of-system", "web"], "all sessions of system web of tenant acme that began before "),
+        (&["--all-of-tenant"], "all sessions of tenant acme that began before "),
+    ] {
+        let pair = server.sign_in(&frontend).await;
+        assert_eq!(server.code(&frontend.current(&pair)).await, "OK");
+        let ended = place.run(&[&["session", "end", "--owner", "acme"], whose].concat()).await;
+        assert!(ended.text().starts_with(said), "{}", ended.text());
+        assert_eq!(server.code(&frontend.current(&pair)).await, "SESSION_KICKED", "{whose:?}");
+        assert_eq!(server.code(&frontend.refresh(&pair)).await, "SESSION_KICKED", "{whose:?}");
+        assert_eq!(server.code(&stranger.current(&theirs)).await, "OK", "{whose:?}");
+        let listed = place.json(&["session", "list", "--owner", "acme"]).await;
+        assert_eq!(listed, json!([]), "{whose:?}");
+    }
+    let unknown = place.command(&["session", "end", "--owner", "acme", "--all-of-system", "none"]).output().await.unwrap();
+    assert_eq!(unknown.status.code(), Some(1));
+    let both = place.command(&["session", "end", "--owner", "acme", "--all-of-tenant", "--all-of-user", "lin"]).output().await.unwrap();
+    assert_eq!(both.status.code(), Some(2), "one of them");
+    server.stop().await;
+}

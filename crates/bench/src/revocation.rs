@@ -115,7 +115,8 @@ impl Tenant {
         db.migrate().await?;
         let (owner_id, sys_id, user_id) = (OwnerId::parse(OWNER)?, SystemId::parse(SYSTEM)?, UserId::parse(USER)?);
         let now = SystemClock.now();
-        let system = SystemRecord { sys_id: sys_id.clone(), name: SYSTEM.to_owned(), settings: json!({}), disabled: false };
+        let system =
+            SystemRecord { sys_id: sys_id.clone(), name: SYSTEM.to_owned(), settings: json!({}), disabled: false, updated_at: now };
         let tenant = TenantRecord {
             owner_id: owner_id.clone(),
             name: OWNER.to_owned(),
@@ -125,6 +126,7 @@ impl Tenant {
             systems: vec![system],
             keys: Vec::new(),
             revision: 0,
+            updated_at: now,
         };
         db.insert_tenant(&tenant, now).await?;
         let user = UserRecord {
@@ -181,7 +183,7 @@ impl Tenant {
 
     /// How many sessions are looked up in a second.
     async fn verify(&self, node: &Node, live: &[SessionId], time: Duration) -> Result<f64, Failure> {
-        let begun = Instant::now();
+        let (begun, now) = (Instant::now(), SystemClock.now());
         let answered = AtomicUsize::new(0);
         let caller = async |first: usize| {
             let mut position = first;
@@ -192,7 +194,7 @@ impl Tenant {
                     let session_id = live[position % live.len()];
                     let (sys_id, user_id) = (Some(&self.sys_id), Some(&self.user_id));
                     let key = SessionKey { owner_id: &self.owner_id, session_id, sys_id, user_id };
-                    if node.revocations.end_reason(&key).await?.is_some() {
+                    if node.revocations.end_reason(&key, now).await?.is_some() {
                         return Err("a live session was refused".into());
                     }
                 }
@@ -254,10 +256,12 @@ impl Tenant {
         let revocations = Revocations::alone(self.db.clone(), MEMORY_BYTES);
         let now = SystemClock.now();
         let random = SystemRandom::default();
-        for _ in 0..1_000 {
+        for portion in 0..1_000 {
+            // A thousand of each millisecond, so that hardly two have one id.
+            let began = now.minus(Duration::from_millis(portion));
             let session = |_| EndedSession {
                 owner_id: self.owner_id.clone(),
-                session_id: SessionId::generate(now, &random),
+                session_id: SessionId::generate(began, &random),
                 sys_id: self.sys_id.clone(),
                 user_id: self.user_id.clone(),
                 reason: EndReason::LoggedOut,

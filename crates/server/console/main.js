@@ -2,7 +2,7 @@
 import { get, onSignedOut } from "./base/api.js";
 import { fill, h } from "./base/dom.js";
 import { dropDrafts } from "./base/memory.js";
-import { alertBox, explain } from "./base/notice.js";
+import { alertBox, explain, hush } from "./base/notice.js";
 import { go, here } from "./base/route.js";
 import { preferredLanguage, t, useLanguage } from "./base/text.js";
 import { pages } from "./pages/index.js";
@@ -46,6 +46,8 @@ async function show({ focus = true } = {}) {
 }
 
 async function redraw() {
+  // It would go on being said in the other language.
+  hush();
   await show({ focus: false });
 }
 

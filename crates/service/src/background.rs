@@ -162,7 +162,7 @@ async fn flush_nonces(service: &Service) -> Result<(), Error> {
 
 async fn forget_expired(service: &Service) -> Result<(), Error> {
     let now = service.clock.now();
-    service.revocations.forget_expired(now);
+    service.revocations.forget_expired(now).await?;
     service.admission.forget_expired(now);
     Ok(service.cache.forget_expired().await?)
 }

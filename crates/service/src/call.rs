@@ -228,7 +228,7 @@ impl Call<'_> {
             sys_id: Some(&self.system.sys_id),
             user_id: Some(access.user_id()),
         };
-        Ok(self.service.revocations.end_reason(&session).await?)
+        Ok(self.service.revocations.end_reason(&session, self.now).await?)
     }
 
     /// The access token: authentic, though it may have expired and its session may have ended. For logout, which must

@@ -194,7 +194,7 @@ impl Call<'_> {
         let session_id = self.tenant.cookie_keys.verify(cookie, self.now).ok_or(Error::TokenMissing)?;
         // A cookie names no user; the row, which is looked at next in any case, knows the marks of all levels.
         let known = SessionKey { owner_id, session_id, sys_id: Some(&self.system.sys_id), user_id: None };
-        if let Some(reason) = service.revocations.end_reason(&known).await? {
+        if let Some(reason) = service.revocations.end_reason(&known, self.now).await? {
             return Err(Error::SessionEnded(reason));
         }
         let session = self.live_session(session_id).await?;

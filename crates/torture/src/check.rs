@@ -121,6 +121,10 @@ mod tests {
     use super::*;
     use crate::frontend::Proof;
 
+    fn before(instant: Instant, millis: u64) -> Instant {
+        instant.checked_sub(Duration::from_millis(millis)).unwrap()
+    }
+
     fn verify_at(history: &History, session: usize, began: Instant, outcome: Outcome) {
         let ended = began + Duration::from_millis(1);
         history.record(Operation { session: Some(session), kind: Kind::Verify, node: 0, began, ended, outcome, code: None });
@@ -130,16 +134,16 @@ mod tests {
     fn only_what_starts_after_the_reply_and_is_accepted_is_a_violation() {
         let (history, reply) = (History::default(), Instant::now() + Duration::from_secs(1));
         let session = history.open(Proof::Cookie("c".to_owned()));
-        session.leaving.set(reply - Duration::from_millis(5)).unwrap();
+        session.leaving.set(before(reply, 5)).unwrap();
         session.signed_out.set(reply).unwrap();
-        verify_at(&history, 0, reply - Duration::from_millis(1), Outcome::Accepted);
+        verify_at(&history, 0, before(reply, 1), Outcome::Accepted);
         verify_at(&history, 0, reply + Duration::from_millis(1), Outcome::Refused);
         verify_at(&history, 0, reply + Duration::from_millis(1), Outcome::Failed);
         assert_eq!(Verdict::of(&history).violations(), 0);
         verify_at(&history, 0, reply + Duration::from_millis(1), Outcome::Accepted);
         let verdict = Verdict::of(&history);
         assert_eq!((verdict.violations(), verdict.stale, verdict.failed, verdict.wrongly_refused), (1, 1, 1, 0));
-        verify_at(&history, 0, reply - Duration::from_millis(900), Outcome::Refused);
+        verify_at(&history, 0, before(reply, 900), Outcome::Refused);
         assert_eq!(Verdict::of(&history).wrongly_refused, 1);
     }
 }

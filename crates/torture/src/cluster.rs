@@ -181,7 +181,7 @@ impl Cluster {
     pub(crate) async fn metric(&self, node: usize, name: &str) -> Result<f64, Failure> {
         let answer = call(self.nodes[node].address(), &plain("/metrics")).await?;
         let lines = answer.body.lines().filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
-        Ok(lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum())
+        Ok(lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).fold(0.0, |sum, value| sum + value))
     }
 }
 

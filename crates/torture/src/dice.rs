@@ -2,7 +2,7 @@
 
 use bo_auth_core::random::{Random, SystemRandom};
 
-/// A sequence of choices (SplitMix64).
+/// A sequence of choices (`SplitMix64`).
 #[derive(Clone)]
 pub(crate) struct Dice(u64);
 

@@ -7,18 +7,34 @@ use crate::load::Weight;
 
 /// Short or long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Short,
-    Long,
+pub(crate) struct Form {
+    long: bool,
+    /// How many rounds a race has, in the long form.
+    rounds: usize,
 }
 
 impl Form {
+    /// The short form.
+    pub(crate) const SHORT: Self = Self { long: false, rounds: 0 };
+
+    /// The long form.
+    pub(crate) const fn long(rounds: usize) -> Self {
+        Self { long: true, rounds }
+    }
+
+    /// Whether it is the long one.
+    pub(crate) const fn is_long(self) -> bool {
+        self.long
+    }
+
     /// One of two values.
     pub(crate) fn pick<T>(self, short: T, long: T) -> T {
-        match self {
-            Self::Short => short,
-            Self::Long => long,
-        }
+        if self.long { long } else { short }
+    }
+
+    /// How many rounds a race has.
+    pub(crate) fn rounds(self, short: usize) -> usize {
+        self.pick(short, self.rounds)
     }
 
     /// How long the load runs before a fault.
@@ -28,7 +44,7 @@ impl Form {
 
     /// How long a fault lasts.
     pub(crate) fn during(self) -> Duration {
-        self.pick(Duration::from_millis(2_500), Duration::from_secs(15))
+        self.pick(Duration::from_millis(1_800), Duration::from_secs(15))
     }
 
     /// How long the load runs after the recovery.
@@ -43,6 +59,6 @@ impl Form {
 
     /// How many of a history's sessions are replayed.
     pub(crate) fn replayed(self) -> usize {
-        self.pick(200, 3_000)
+        self.pick(120, 1_000)
     }
 }

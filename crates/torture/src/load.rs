@@ -108,10 +108,8 @@ impl Worker {
 
     async fn one_session(&mut self) {
         let (node, user) = (self.any_node(), self.dice.below(self.weight.users));
-        let opened = match self.dice.one_in(4) {
-            true => self.client.cookie_login(node, user).await,
-            false => self.client.login(node, user).await,
-        };
+        let by_cookie = self.dice.one_in(4);
+        let opened = if by_cookie { self.client.cookie_login(node, user).await } else { self.client.login(node, user).await };
         let Some(session) = opened else { return tokio::time::sleep(BETWEEN_LOGOUTS).await };
         for _ in 0..=self.dice.below(2 * self.weight.verifies) {
             if *self.stopped.borrow() {

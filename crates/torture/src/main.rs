@@ -50,6 +50,11 @@ struct Options {
     #[arg(long)]
     short: bool,
 
+    /// How many rounds a race has in the long form, and how many logouts there are without a fault, each among a hundred
+    /// verifications
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    rounds: usize,
+
     /// Take the results into the table of this file, below its line `<!-- result -->`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! A real Redis that can be killed, stopped, flushed and filled.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -66,7 +67,8 @@ impl Redis {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         let mut text = format!("*{}\r\n", arguments.len());
         for argument in arguments {
-            text += &format!("${}\r\n{argument}\r\n", argument.len());
+            // Writing to a string cannot fail.
+            let _ = write!(text, "${}\r\n{argument}\r\n", argument.len());
         }
         stream.write_all(text.as_bytes()).await?;
         let mut line = String::new();

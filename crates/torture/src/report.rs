@@ -41,7 +41,8 @@ impl Row {
     /// Says how it went.
     pub(crate) fn tell(&self) {
         let verdict = &self.verdict;
-        let mutants: String = self.mutants.iter().map(|(guard, noticed)| format!(", without {guard} {noticed}")).collect();
+        let mutants: Vec<String> = self.mutants.iter().map(|(guard, noticed)| format!(", without {guard} {noticed}")).collect();
+        let mutants = mutants.concat();
         say(&format!(
             "{}: {} violations{mutants}; {} logouts, {} verifies, {} refreshes, {} cookie calls, {} failed, {} wrongly refused; {}",
             self.scenario.name,
@@ -119,9 +120,9 @@ impl Report {
         let now = SystemClock.now().to_string();
         let stamp = format!("{}, {version}", now.split('T').next().unwrap_or_default());
         let lines: Vec<Line> = self.rows.iter().map(|row| row.line(&stamp)).collect();
-        let table: String = lines.iter().map(|line| format!("{}\n", line.cells)).collect();
-        let notes: String = lines.iter().filter(|line| !line.note.is_empty()).map(|line| format!("\n{}\n", line.note)).collect();
-        println!("{HEAD}{table}{notes}");
+        let table: Vec<&str> = lines.iter().map(|line| line.cells.as_str()).collect();
+        let notes: Vec<&str> = lines.iter().map(|line| line.note.as_str()).filter(|note| !note.is_empty()).collect();
+        println!("{HEAD}{}\n\n{}", table.join("\n"), notes.join("\n\n"));
         say(&format!("{} form, {} s", self.form.pick("short", "long"), self.began.elapsed().as_secs()));
         if let Some(path) = record {
             record::write(path, &lines)?;

@@ -6,7 +6,7 @@ import { t } from "./text.js";
 
 /** A table: `columns` are `{ title, cell, class, label }`, `rows` answers the cells' elements. */
 export function table(caption, columns, items) {
-  const head = columns.map(({ title, label, class: name }) => h("th", { scope: "col", class: name, "aria-label": title ? null : label }, title));
+  const head = columns.map(({ title, label, class: name }) => h("th", { scope: "col", class: name }, title ?? h("span", { class: "unseen" }, label)));
   const body = h("tbody");
   const add = (more) => body.append(...more.map((item) => h("tr", null, columns.map(({ cell, class: name, heads }) =>
     heads ? h("th", { scope: "row", class: name }, cell(item)) : h("td", { class: name }, cell(item))))));

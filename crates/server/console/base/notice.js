@@ -13,6 +13,9 @@ export function announce(text, kind = "good") {
   timer = setTimeout(() => fill(place()), kind === "good" ? 5000 : 12_000);
 }
 
+/** Takes back what is said. */
+export const hush = () => { clearTimeout(timer); fill(place()); };
+
 /** What a problem means to a person. The API's own sentence stands in for a code that is not known here. */
 export function explain(problem) {
   if (has(`problem.${problem.code}`)) return t(`problem.${problem.code}`);

@@ -8,9 +8,9 @@ import { h } from "../base/dom.js";
 import { look } from "./look.js";
 import { phrases } from "./phrases.js";
 
-// Where a scrolling place of the editor is as high as its host.
+// The editor is as high as its host; a comparison with nothing marks nothing.
 const HOST = new CSSStyleSheet();
-HOST.replaceSync(":host { display: block; min-height: 0; overflow: hidden } .cm-mergeView { height: 100% } .cm-mergeViewEditors { min-height: 100% }");
+HOST.replaceSync(":host { display: block; min-height: 0; overflow: hidden } .cm-mergeView { height: 100% } .cm-mergeViewEditors { min-height: 100% } :host(.is-idle) :is(.cm-changedLine, .cm-changedText, .cm-changedLineGutter) { background: none !important }");
 
 function host(className) {
   const element = h("div", { class: className });
@@ -19,20 +19,36 @@ function host(className) {
   return { element, root };
 }
 
+/**
+ * Text that is typed over a selection. Left to itself the browser keeps the selection's looks in an inline style, which the page's
+ * policy refuses and reports.
+ */
+const typeOver = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    const { main, ranges } = view.state.selection;
+    if (event.inputType !== "insertText" || !event.data || main.empty || ranges.length > 1 || view.composing) return false;
+    const { from, to } = main;
+    const insert = () => view.state.update({ changes: { from, to, insert: event.data }, selection: { anchor: from + event.data.length }, userEvent: "input.type", scrollIntoView: true });
+    event.preventDefault();
+    if (!view.state.facet(EditorView.inputHandler).some((handle) => handle(view, from, to, event.data, insert))) view.dispatch(insert());
+    return true;
+  },
+});
+
 /** What every editor has. Escape, then Tab, leaves it. */
 const common = (label) => [
   EditorState.phrases.of(phrases()),
   lineNumbers(), foldGutter(), history(), drawSelection(), indentUnit.of("    "), indentOnInput(), bracketMatching(), closeBrackets(),
-  highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(),
+  highlightActiveLine(), highlightActiveLineGutter(), highlightSelectionMatches(), typeOver,
   keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap, ...lintKeymap, indentWithTab]),
-  EditorView.contentAttributes.of({ "aria-label": label }),
+  EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
   look,
 ];
 
 const still = (label) => [
   EditorState.phrases.of(phrases()), lineNumbers(), foldGutter(), highlightSelectionMatches(), EditorState.readOnly.of(true),
   keymap.of([...defaultKeymap, ...searchKeymap, ...foldKeymap]),
-  EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": "true" }), look,
+  EditorView.contentAttributes.of({ "aria-label": label, "aria-readonly": "true", tabindex: "0" }), look,
 ];
 
 /** An editor; `view` is CodeMirror's, `element` what stands on the page. */

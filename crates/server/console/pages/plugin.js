@@ -31,7 +31,8 @@ async function load(where) {
   }
 }
 
-const newest = (plugin) => Math.max(0, ...(plugin?.versions ?? []).map((version) => version.version));
+/** Whether it has versions here: a built-in has none, and what is offered to all has them with the platform. */
+const isOwn = (plugin) => (plugin?.versions ?? []).length > 0;
 
 /** The page. */
 export async function pluginPage({ owner, name, admin, signal }) {
@@ -39,9 +40,9 @@ export async function pluginPage({ owner, name, admin, signal }) {
   const key = `${owner}/${name}`;
   const mayWrite = owner !== PLATFORM || admin.role === "platform";
   let { plugin, etag } = await load(where);
-  let opened = plugin?.canary?.version ?? plugin?.activeVersion ?? (newest(plugin) || null);
+  let opened = isOwn(plugin) ? (plugin.canary?.version ?? plugin.activeVersion ?? plugin.versions[0].version) : null;
   const sourceOf = async (version) => (await get(`${where}/versions/${version}`)).source;
-  let stored = opened ? await sourceOf(opened) : (plugin?.source ?? TEMPLATE);
+  let stored = opened ? await sourceOf(opened) : TEMPLATE;
 
   const head = h("div", { class: "plugin-head" });
   const banners = h("div", { class: "banners" });
@@ -116,23 +117,25 @@ export async function pluginPage({ owner, name, admin, signal }) {
     announce(t("changes.saved", { version: version.version }));
   } });
   const broken = (error) => { showError(error); reveal(script.view, error.line ?? 1, error.column ?? 1); };
-  const publish = (version, sharePercent) => askToPublish({
-    where, etag, version: version ?? (isChanged() || !opened ? undefined : opened), source: script.view.state.doc.toString(), sharePercent,
+  const publish = (version, forAll) => askToPublish({
+    where, etag, version: version ?? (isChanged() || !opened ? undefined : opened), source: script.view.state.doc.toString(), forAll,
+    hasActive: isOwn(plugin) && Boolean(plugin.activeVersion),
     stored: afterSave, published: reload, broken,
   });
-  const rollBack = (version) => askToRollBack({ where, etag, version, rolledBack: async () => {
+  const rollBack = (version) => askToRollBack({ where, etag, version, canary: plugin.canary, rolledBack: async () => {
     await reload();
     if (plugin?.activeVersion && !isChanged()) await open(plugin.activeVersion);
   } });
   const withdraw = () => askToWithdraw({ where, etag, name, builtIn: plugin.builtIn, withdrawn: () => { keepDraft(key, null); go(owner, "plugins"); } });
 
   function drawBanners() {
-    const off = plugin?.switchedOff && h("div", { class: "banner is-bad" }, icon("failed"),
+    if (!isOwn(plugin)) return;
+    const off = plugin.switchedOff && h("div", { class: "banner is-bad" }, icon("failed"),
       h("div", null, h("strong", null, t("state.switchedOff")), " ", plugin.activeVersion ? t("banner.offBack", { version: plugin.activeVersion, code: plugin.switchedOff.code }) : t("banner.off", { code: plugin.switchedOff.code })),
       h("button", { type: "button", class: "button", onclick: () => { panel.select("failures"); document.getElementById("tab-failures").focus(); } }, t("banner.see")));
-    const canary = plugin?.canary && h("div", { class: "banner is-warn" }, icon("compare"), h("div", { class: "canary-words" }, t("banner.canary", { version: plugin.canary.version, share: plugin.canary.sharePercent })),
-      mayWrite && h("button", { type: "button", class: "button", onclick: () => publish(plugin.canary.version, null) }, t("banner.promote")),
-      mayWrite && plugin.activeVersion && h("button", { type: "button", class: "button", onclick: () => rollBack(plugin.activeVersion) }, t("banner.stop")));
+    const canary = plugin.canary && h("div", { class: "banner is-warn" }, icon("compare"), h("div", { class: "canary-words" }, t("banner.canary", { version: plugin.canary.version, share: plugin.canary.sharePercent })),
+      mayWrite && h("button", { type: "button", class: "button", onclick: () => publish(plugin.canary.version, true) }, t("banner.promote")),
+      mayWrite && plugin.activeVersion && h("button", { type: "button", class: "button", onclick: () => rollBack() }, t("banner.stop")));
     fill(banners, off, canary);
     if (canary) compareRates(canary.querySelector(".canary-words"));
   }
@@ -145,14 +148,13 @@ export async function pluginPage({ owner, name, admin, signal }) {
   }
 
   function draw() {
-    const versions = plugin?.versions ?? [];
     fill(head,
       h("div", { class: "plugin-title" }, h("a", { href: address(owner, "plugins"), class: "crumb" }, t("plugins.title")), h("span", { class: "faint", "aria-hidden": "true" }, "/"),
         h("h1", { class: "mono" }, name), h("span", { class: "badges" }, plugin ? stateBadges(plugin) : null)),
       h("div", { class: "plugin-tools" },
         button("book", t("functions.open"), openFunctions, { class: "button is-quiet", id: "functions" }),
-        mayWrite && versions.length > 0 && button("withdraw", t("changes.withdrawOpen"), withdraw, { id: "withdraw" }),
-        mayWrite && (plugin?.activeVersion || plugin?.canary) && button("back", t("changes.rollBackOpen"), () => rollBack(), { id: "roll-back" }),
+        mayWrite && isOwn(plugin) && (plugin.activeVersion || plugin.switchedOff) && button("withdraw", t("changes.withdrawOpen"), withdraw, { id: "withdraw" }),
+        mayWrite && isOwn(plugin) && plugin.activeVersion && button("back", t("changes.rollBackOpen"), () => rollBack(), { id: "roll-back" }),
         mayWrite && button("save", t("changes.saveOpen"), save, { id: "save", title: "Ctrl+S" }),
         mayWrite && button("publish", t("changes.publishOpen"), () => publish(), { class: "button is-primary", id: "publish" })));
     fill(history, versionList({ plugin, opened, open, compare, publish, rollBack, mayWrite }));
@@ -160,7 +162,7 @@ export async function pluginPage({ owner, name, admin, signal }) {
     drawFrom();
   }
 
-  const failures = () => (plugin ? failuresPanel({ where, plugin, signal, openAt: (version, line, column) => open(version, () => reveal(script.view, line, column)) }) : h("p", { class: "hint" }, t("versions.none")));
+  const failures = () => (isOwn(plugin) ? failuresPanel({ where, plugin, signal, openAt: (version, line, column) => open(version, () => reveal(script.view, line, column)) }) : h("p", { class: "hint" }, t("versions.none")));
   const panel = tabs(t("plugin.below"), [
     { name: "test", title: t("trial.title"), open: () => trial.element },
     { name: "failures", title: t("failures.title"), open: failures },

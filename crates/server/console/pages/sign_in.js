@@ -7,6 +7,9 @@ import { alertBox, explain } from "../base/notice.js";
 import { t } from "../base/text.js";
 import { languageSwitch, themeSwitch } from "../shell.js";
 
+// `crypto.randomUUID` is there under TLS only.
+const newGuid = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 /** The page. `signedIn` hears who it was. */
 export function signInPage({ signedIn, redraw }) {
   const account = field(t("signIn.account"), { name: "account", autocomplete: "username", required: true, autocapitalize: "none", spellcheck: "false" });
@@ -17,7 +20,7 @@ export function signInPage({ signedIn, redraw }) {
 
   const ask = () => {
     const code = field(t("signIn.code"), { name: "code", autocomplete: "off", required: true, autocapitalize: "none", spellcheck: "false" });
-    asked = { guid: crypto.randomUUID(), input: code.input };
+    asked = { guid: newGuid(), input: code.input };
     fill(picture, code.element, h("img", { src: `/admin/api/v1/captchas/${asked.guid}`, alt: t("signIn.picture"), height: 40 }),
       h("button", { type: "button", class: "button", onclick: () => { ask(); asked.input.focus(); } }, t("signIn.otherPicture")));
   };

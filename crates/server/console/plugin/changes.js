@@ -24,17 +24,17 @@ export function askToSave({ where, source, saved }) {
 }
 
 /** The share of the requests that a version is to answer: all, or some. */
-function shareFields() {
+function shareFields(hasActive) {
   const name = "share";
   const all = h("input", { type: "radio", name, value: "all", checked: true });
-  const some = h("input", { type: "radio", name, value: "some" });
-  const share = h("input", { class: "input is-short", type: "number", min: 1, max: 99, value: 5, "aria-label": t("changes.share"), onfocus: () => { some.checked = true; } });
+  const some = h("input", { type: "radio", name, value: "some", disabled: !hasActive });
+  const share = h("input", { disabled: !hasActive, class: "input is-short", type: "number", min: 1, max: 99, value: 5, "aria-label": t("changes.share"), onfocus: () => { some.checked = true; } });
   return {
     read: () => (some.checked ? Number(share.value) : undefined),
     element: h("fieldset", { class: "field" }, h("legend", null, t("changes.who")),
       h("label", { class: "tick" }, all, h("span", null, t("changes.everyone"))),
       h("div", { class: "tick" }, h("label", { class: "tick" }, some, h("span", null, t("changes.canary"))), share, h("span", null, "%")),
-      h("p", { class: "hint" }, t("changes.canaryHint"))),
+      h("p", { class: "hint" }, hasActive ? t("changes.canaryHint") : t("changes.canaryFirst"))),
   };
 }
 
@@ -42,9 +42,9 @@ function shareFields() {
  * Asks how to publish and does it. Without a `version` the text is stored first. `published` hears the plugin, `broken` a compile
  * error, `stored` the version that was made on the way.
  */
-export function askToPublish({ where, etag, version, source, sharePercent, stored, published, broken }) {
+export function askToPublish({ where, etag, version, source, hasActive, forAll = false, stored, published, broken }) {
   const note = version ? null : noteField();
-  const share = sharePercent === null ? null : shareFields();
+  const share = forAll ? null : shareFields(hasActive);
   const accept = tick(t("changes.accept"), { name: "accept" });
   let made = version;
   let tag = etag;
@@ -58,7 +58,7 @@ export function askToPublish({ where, etag, version, source, sharePercent, store
         tag = await stored(saved);
         if (saved.compileError) {
           broken(saved.compileError);
-          announce(t("problem.PLUGIN_DOES_NOT_COMPILE"), "bad");
+          announce(t("changes.notPublished"), "bad");
           return true;
         }
       }
@@ -82,14 +82,16 @@ export function askToPublish({ where, etag, version, source, sharePercent, store
   });
 }
 
-/** Asks and rolls back: to a version, or to the one that answered before. */
-export function askToRollBack({ where, etag, version, rolledBack }) {
+/** Asks and rolls back: to a version; or else ends the trial of a `canary`, or goes to the version that answered before. */
+export function askToRollBack({ where, etag, version, canary, rolledBack }) {
+  const hint = version ? t("changes.rollBackTo", { version }) : canary ? t("changes.stopTrial", { version: canary.version }) : t("changes.rollBackHint");
+  const title = !version && canary ? t("banner.stop") : t("changes.rollBack");
   openDialog({
-    title: t("changes.rollBack"), body: h("p", null, version ? t("changes.rollBackTo", { version }) : t("changes.rollBackHint")), confirm: t("changes.rollBack"),
+    title, body: h("p", null, hint), confirm: title,
     submit: async () => {
       const answer = await send("POST", `${where}/rollback`, { body: version ? { version } : {}, etag });
       rolledBack(answer);
-      announce(answer.value.activeVersion ? t("changes.rolledBack", { version: answer.value.activeVersion }) : t("changes.rolledBackToNone"));
+      announce(!version && canary ? t("changes.stopped", { version: canary.version }) : answer.value.activeVersion ? t("changes.rolledBack", { version: answer.value.activeVersion }) : t("changes.rolledBackToNone"));
     },
   });
 }

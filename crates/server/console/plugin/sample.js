@@ -12,12 +12,13 @@ export const SAMPLE = `{
     "mobile": "13800138000",
     "ownerId": "demo",
     "sysId": "web",
-    "areaCodes": ["440100"]
+    "areaCodes": [
+      "440100"
+    ]
   },
   "cacheType": "redis",
   "cacheDate": "2026-01-02T03:04:05.678Z"
-}
-`;
+}`;
 
 /** A plugin that changes nothing, to begin with. */
 export const TEMPLATE = `// What this returns is what goes out. \`response\` is the whole envelope, \`ctx\` tells of the request.

@@ -14,18 +14,10 @@ export function stateBadges(plugin) {
 }
 
 
-/** What a version is at present, as the name of a state. */
-export function versionState(plugin, version) {
-  if (version.version === plugin.activeVersion) return "active";
-  if (version.version === plugin.canary?.version) return "canary";
-  if (version.switchedOffAt) return "switchedOff";
-  return version.publishedAt ? "published" : "draft";
-}
+const STATES = { active: ["active", "good"], canary: ["canary", "warn"], "switched-off": ["switchedOff", "bad"], retired: ["published", "plain"], draft: ["draft", "faint"] };
 
-const KINDS = { active: "good", canary: "warn", switchedOff: "bad", published: "plain", draft: "faint" };
-
-/** The same as a badge. */
-export function versionBadge(plugin, version) {
-  const state = versionState(plugin, version);
-  return badge(t(`version.${state}`), KINDS[state]);
+/** What a version is at present. */
+export function versionBadge(version) {
+  const [name, kind] = STATES[version.state];
+  return badge(t(`version.${name}`), kind);
 }

@@ -59,7 +59,7 @@ export function mountTrial({ key, where, owner, script, goTo }) {
   const against = h("select", { class: "input", "aria-label": t("trial.against") },
     h("option", { value: "before" }, t("trial.againstSample")), h("option", { value: "active" }, t("trial.againstActive")));
   const from = h("select", { class: "input", "aria-label": t("trial.from") },
-    h("option", { value: "sample" }, t("trial.fromSample")), h("option", { value: "recorded" }, t("trial.fromRecorded")));
+    h("option", { value: "sample" }, t("trial.fromSample")), h("option", { value: "examples" }, t("trial.fromExamples")), h("option", { value: "recorded" }, t("trial.fromRecorded")));
   let sample = draft(sampleKey) ?? SAMPLE;
   let results = [];
   let diff = null;
@@ -71,7 +71,7 @@ export function mountTrial({ key, where, owner, script, goTo }) {
 
   function stageOf(before, after) {
     const editable = isPlain();
-    legend.firstChild.textContent = against.value === "active" ? t("trial.activeResult") : from.value === "sample" ? t("trial.sample") : t("trial.recorded");
+    legend.firstChild.textContent = against.value === "active" ? t("trial.activeResult") : t(`trial.${from.value}`);
     if (diff && isEditable === editable) {
       if (!editable) setText(diff.merge.a, before);
       setText(diff.merge.b, after);
@@ -101,7 +101,14 @@ export function mountTrial({ key, where, owner, script, goTo }) {
     // A run that failed leaves the envelope as it was: that is what goes out.
     const after = result ? result.exact.after ?? (result.failure ? result.exact.before : null) : null;
     stageOf(left, shown(after));
+    diff.element.classList.toggle("is-idle", !result);
     fill(said, result ? outcome(result, goTo) : h("p", { class: "hint" }, t("trial.notYet")));
+  }
+
+  /** Scrolls to what differs first. */
+  function showChange() {
+    const [chunk] = diff.merge.chunks;
+    if (chunk) diff.merge.b.dispatch({ effects: EditorView.scrollIntoView(chunk.fromB, { y: "center" }) });
   }
 
   async function run() {
@@ -109,11 +116,18 @@ export function mountTrial({ key, where, owner, script, goTo }) {
     try {
       const body = { source: script() };
       if (from.value === "recorded") body.recorded = true;
-      else body.context = context.read();
+      if (from.value === "sample") body.context = context.read();
       let json = JSON.stringify(body);
       if (from.value === "sample") {
         try { JSON.parse(sample); } catch (error) { throw new Error(t("trial.notJson", { detail: error.message })); }
-        // As it was written: reading and writing it would lose digits.
+        // Laid out as results are, so that only what differs is marked.
+        const laidOut = pretty(parseExact(sample));
+        if (laidOut !== sample) {
+          sample = laidOut;
+          keepDraft(sampleKey, sample);
+          if (isPlain()) setText(diff.merge.a, sample);
+        }
+        // As it was written: reading and writing it as numbers would lose digits.
         json = `${json.slice(0, -1)},"sample":${sample}}`;
       }
       const { value, text } = await send("POST", `${where}/test`, { json });
@@ -123,11 +137,13 @@ export function mountTrial({ key, where, owner, script, goTo }) {
       fill(choose, results.map((result, index) => h("option", { value: index }, t(result.failure ? "trial.nthFailed" : "trial.nth", { number: number(index + 1), count: number(results.length) }))));
       choose.value = "0";
       draw();
+      showChange();
       if (results.length === 0) fill(said, h("p", { class: "outcome-head" }, t("trial.nothingRecorded")));
     } catch (problem) {
       results = [];
       draw();
-      fill(said, h("p", { class: "outcome-head" }, badge(t("trial.notRun"), "bad"), explain(problem)));
+      const error = problem.body?.compileError;
+      fill(said, h("p", { class: "outcome-head" }, badge(t("trial.notRun"), "bad"), explain(problem)), error && h("p", null, error.message));
     } finally {
       start.disabled = false;
     }

@@ -21,7 +21,7 @@ impl Service {
         let session = call.live_session(session_id).await?;
         let (sys_id, user_id) = (Some(&session.sys_id), Some(&session.user_id));
         let known = SessionKey { owner_id: &call.tenant.owner_id, session_id, sys_id, user_id };
-        if let Some(reason) = self.revocations.end_reason(&known).await? {
+        if let Some(reason) = self.revocations.end_reason(&known, call.now).await? {
             return Err(Error::SessionEnded(reason));
         }
         let found = self.db.find_admin(&call.tenant.owner_id, &session.user_id).await?;

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ const OVERLAP: Duration = Duration::from_mins(6);
 /// How long a user's mark is kept: the longest lifetime that an access token can have (`accessTokenSeconds` is at most a
 /// day), and what clocks may differ by. A refresh asks the database, which never forgets a mark.
 const USER_MARK_LIFETIME: Duration = Duration::from_mins(24 * 60 + 10);
+
+/// How far a request may be behind the latest forgetting: less than a session is kept beyond its last access token.
+const CLOCK_SLACK: Duration = Duration::from_secs(30);
 
 /// Before any session.
 const BEGINNING: Timestamp = Timestamp(i64::MIN / 2);
@@ -125,6 +128,8 @@ pub(super) struct Memory {
     hasher: RandomState,
     /// Whether somebody was told that not everything fits.
     overflow_told: AtomicBool,
+    /// What could have been needed before this (Unix seconds) may have been forgotten, or never read.
+    forgotten_before: AtomicI64,
     /// The newest end that a reload has seen, and when marks were read last.
     seen: RwLock<(Timestamp, Timestamp)>,
 }
@@ -138,8 +143,15 @@ impl Memory {
             capacity: Capacity::of(bytes),
             hasher: RandomState::new(),
             overflow_told: AtomicBool::new(false),
+            forgotten_before: AtomicI64::new(i64::MIN),
             seen: RwLock::new((BEGINNING, BEGINNING)),
         }
+    }
+
+    /// Whether it can say what held at `now`: not where the clock was ahead, things were forgotten because of that, and
+    /// access tokens that had expired live again.
+    pub(super) fn knows(&self, now: Timestamp) -> bool {
+        now.plus(CLOCK_SLACK).seconds() >= self.forgotten_before.load(Ordering::Acquire)
     }
 
     pub(super) fn find(&self, session: &SessionKey<'_>) -> Found {
@@ -217,10 +229,13 @@ impl Memory {
 
     /// Reads all that matters, whatever was read before: nodes whose clocks differ may have written it.
     pub(super) async fn reload_all(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        self.reload_since(db, now, BEGINNING, BEGINNING).await
+        self.reload_since(db, now, BEGINNING, BEGINNING).await?;
+        self.forgotten_before.store(now.seconds(), Ordering::Release);
+        Ok(())
     }
 
     async fn reload_since(&self, db: &Db, now: Timestamp, since: Timestamp, marked_since: Timestamp) -> Result<(), Error> {
+        self.forgotten_before.fetch_max(now.seconds(), Ordering::AcqRel);
         self.reload_marks(db, now, marked_since).await?;
         let mut newest = since;
         let mut after = None;
@@ -258,6 +273,8 @@ impl Memory {
 
     /// Forgets what no access token can need any more.
     pub(super) fn forget_expired(&self, now: Timestamp) {
+        // First: whoever finds nothing any more must find this.
+        self.forgotten_before.fetch_max(now.seconds(), Ordering::AcqRel);
         let users_since = pack(now.minus(USER_MARK_LIFETIME), EndReason::LoggedOut);
         let mut overflown = false;
         for shard in &self.shards {

@@ -80,16 +80,17 @@ impl Revocations {
     }
 
     /// Why the session ended, if it has: by itself, or because it began before a mark of its user, system or tenant. The
-    /// latest mark decides. Where the system or user is not named, the caller looks at the session's row as well.
+    /// latest mark decides. Where the system or user is not named, the caller looks at the session's row as well. `now` is the
+    /// instant by which the access token was found to be fresh.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`] where the database must be asked and does not answer: unknown is not "alive".
-    pub async fn end_reason(&self, session: &SessionKey<'_>) -> Result<Option<EndReason>, Error> {
+    pub async fn end_reason(&self, session: &SessionKey<'_>, now: Timestamp) -> Result<Option<EndReason>, Error> {
         // The lease is looked at first: it vouches for what the memory holds at that moment or later.
         let has_lease = self.answers_from_memory();
         match self.memory.find(session) {
             Found::Ended(reason) => return Ok(Some(reason)),
-            Found::Live if has_lease => return Ok(None),
+            Found::Live if has_lease && self.memory.knows(now) => return Ok(None),
             Found::Live | Found::Unknown => {}
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
@@ -184,9 +185,18 @@ impl Revocations {
         self.node.as_deref().is_none_or(|node| node.lease().is_alive())
     }
 
-    /// Forgets sessions whose access tokens have all expired.
-    pub fn forget_expired(&self, now: Timestamp) {
+    /// Forgets sessions whose access tokens have all expired; where the clock was set back since the last time, reads again
+    /// what was forgotten too early.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`]; until it answers, so that this succeeds, the database is asked for each request.
+    pub async fn forget_expired(&self, now: Timestamp) -> Result<(), Error> {
+        if !self.memory.knows(now) {
+            tracing::warn!("this node's clock was set back; ended sessions are read again");
+            self.memory.reload_all(&self.db, now).await?;
+        }
         self.memory.forget_expired(now);
+        Ok(())
     }
 
     /// What is in memory.

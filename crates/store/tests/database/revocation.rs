@@ -95,7 +95,7 @@ impl Cluster {
     }
 
     async fn refused_by(&self, node: &RunningNode, session_id: SessionId) -> bool {
-        node.revocations.end_reason(&self.demo.key(session_id)).await.unwrap() == Some(EndReason::LoggedOut)
+        node.revocations.end_reason(&self.demo.key(session_id), later(2)).await.unwrap() == Some(EndReason::LoggedOut)
     }
 
     async fn stop(self) {
@@ -125,11 +125,11 @@ async fn every_node_refuses_at_once(redis: PrivateRedis) {
         cluster.one.revocations.announce(std::slice::from_ref(&ended)).await.unwrap();
         slowest = slowest.max(begun.elapsed());
         // Answered at once, so from memory: nothing was asked of anybody.
-        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id)).now_or_never();
+        let answer = cluster.other.revocations.end_reason(&cluster.demo.key(ended.session_id), later(2)).now_or_never();
         assert_eq!(answer.expect("the other node asked somebody").unwrap(), Some(EndReason::LoggedOut));
     }
     cluster.all_hold_leases().await;
-    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live)).now_or_never();
+    let answer = cluster.other.revocations.end_reason(&cluster.demo.key(live), later(2)).now_or_never();
     assert_eq!(answer.expect("the other node asked somebody").unwrap(), None, "a live session is live");
     assert!(slowest < LEASE_AND_SOME, "{slowest:?}");
     cluster.stop().await;
@@ -228,7 +228,7 @@ async fn a_node_that_starts_later_knows_what_ended_before() {
 
 /// What a node says without asking anybody; `None` where it would ask.
 fn from_memory(node: &RunningNode, demo: &Demo, session_id: SessionId) -> Option<Option<EndReason>> {
-    node.revocations.end_reason(&demo.key(session_id)).now_or_never().map(Result::unwrap)
+    node.revocations.end_reason(&demo.key(session_id), later(2)).now_or_never().map(Result::unwrap)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,7 +286,7 @@ async fn a_mark_reaches_every_node_without_redis_too() {
     cluster.one.revocations.announce_all(&[], &revoked.marks).await.unwrap();
     assert!(begun.elapsed() < LEASE_AND_SOME, "{:?}", begun.elapsed());
     assert!(!cluster.other.revocations.answers_from_memory());
-    let reason = cluster.other.revocations.end_reason(&cluster.demo.key(session_id)).await.unwrap();
+    let reason = cluster.other.revocations.end_reason(&cluster.demo.key(session_id), later(2)).await.unwrap();
     assert_eq!(reason, Some(EndReason::Kicked), "the slow way knows marks too");
     assert_eq!(cluster.other.revocations.tenant_revision(&cluster.demo.owner_id).await.unwrap(), revoked.marks[0].revision);
     cluster.stop().await;
@@ -308,7 +308,7 @@ async fn a_node_whose_memory_is_full_asks_the_database() {
     assert!(usage.sessions < 1_400 && usage.overflown_parts > 0, "{usage:?}");
     for (number, session_id) in sessions.iter().enumerate() {
         let expected = (number < 1_400).then_some(EndReason::LoggedOut);
-        assert_eq!(revocations.end_reason(&demo.key(*session_id)).await.unwrap(), expected, "session {number}");
+        assert_eq!(revocations.end_reason(&demo.key(*session_id), later(2)).await.unwrap(), expected, "session {number}");
     }
     assert!(revocations.asked() > 0);
     db.close().await;
@@ -337,15 +337,20 @@ async fn a_single_node_answers_from_memory_alone() {
     let demo = Demo::new(db.clone()).await;
     let session_id = demo.open(NOW).await;
     let revocations = Revocations::alone(db.clone(), 1 << 20);
-    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), None);
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), None);
     db.end_sessions(&[demo.ending(session_id, later(1))]).await.unwrap();
     // Another process, the command line, has ended it.
     revocations.reload(&db, later(2)).await.unwrap();
-    assert_eq!(revocations.end_reason(&demo.key(session_id)).await.unwrap(), Some(EndReason::LoggedOut));
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     assert_eq!(revocations.memory_usage().sessions, 1);
-    revocations.forget_expired(later(600));
+    revocations.forget_expired(later(600)).await.unwrap();
     assert_eq!(revocations.memory_usage().sessions, 1, "an access token of it may still live");
-    revocations.forget_expired(later(700));
+    revocations.forget_expired(later(700)).await.unwrap();
     assert_eq!(revocations.memory_usage().sessions, 0);
+    // The clock was ahead, and is set right: the access token lives again, and its session has ended all the same.
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
+    revocations.forget_expired(later(3)).await.unwrap();
+    assert_eq!(revocations.memory_usage().sessions, 1, "what was forgotten too early is there again");
+    assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     db.close().await;
 }

@@ -39,7 +39,7 @@ pub(crate) const FAST: Scenario = Scenario {
 /// Forward and back again, and further back.
 pub(crate) const JUMPING: Scenario = Scenario {
     name: "clock-jumping",
-    about: "one node's clock jumps 5 min forward, back, and 5 min further back",
+    about: "one node's clock jumps 5 min forward and back, 5 min back and forth (long: 3 h too)",
     guards: &[],
     run: jumping,
 };
@@ -83,8 +83,14 @@ fn jumping(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Fai
         load.run_for(form.before()).await;
         for time in ["+5m", "+0", "-5m", "+0"] {
             std::fs::write(&file, time)?;
-            // In the long form, long enough for what a node does once a minute.
-            load.run_for(form.pick(Duration::from_millis(900), Duration::from_secs(65))).await;
+            load.run_for(form.pick(Duration::from_millis(900), Duration::from_secs(10))).await;
+        }
+        if form.is_long() {
+            // So far that access tokens expire, and for long enough that the node forgets their sessions, once a minute.
+            for (time, seconds) in [("+3h", 65), ("+0", 10)] {
+                std::fs::write(&file, time)?;
+                load.run_for(Duration::from_secs(seconds)).await;
+            }
         }
         Trial::of(load, None).await
     })

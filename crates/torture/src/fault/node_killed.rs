@@ -50,7 +50,7 @@ fn randomly(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Fa
     Box::pin(async move {
         let load = start(cluster, form);
         let mut dice = Dice::new();
-        let kills = form.pick(6, 1_000);
+        let kills = form.pick(4, 1_000);
         for kill in 0..kills {
             let moment = u64::try_from(dice.below(400)).unwrap_or(0);
             load.run_for(Duration::from_millis(100 + moment)).await;

@@ -49,7 +49,7 @@ fn restarted(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, F
 
 /// The short form runs on busy machines, and judges no times.
 pub(super) fn in_time(mut trial: Trial, form: Form) -> Trial {
-    if form == Form::Long && trial.recovery.is_some_and(|time| time > RECOVERY) {
+    if form.is_long() && trial.recovery.is_some_and(|time| time > RECOVERY) {
         trial.found.push(format!("the nodes answered again only {:?} after Postgres did", trial.recovery.unwrap_or_default()));
     }
     trial

@@ -20,7 +20,7 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
     Box::pin(async move {
         let client = cluster.client();
         let (mut found, mut ended) = (Vec::new(), 0);
-        let rounds = form.pick(100, 10_000);
+        let rounds = form.rounds(100);
         for round in 0..rounds / USERS {
             // Users do not meet one another's sessions.
             for outcome in join_all((0..USERS).map(|user| race(client.clone(), round, user))).await {

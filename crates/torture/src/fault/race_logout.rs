@@ -22,7 +22,7 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         let mut client = cluster.client();
         let mut racers: Vec<_> = (0..LOGOUTS).map(|_| client.clone()).collect();
         let mut found = Vec::new();
-        let rounds = form.pick(10, 10_000);
+        let rounds = form.rounds(10);
         for round in 0..rounds {
             let session = client.login(round % NODES, round % USERS).await.ok_or("no login without a fault")?;
             let proof = session.current().ok_or("a login without a proof")?;

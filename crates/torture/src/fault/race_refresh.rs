@@ -43,21 +43,23 @@ const AT_ONCE: usize = 10;
 fn with_logout(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure>> {
     Box::pin(async move {
         let client = cluster.client();
-        for _ in 0..form.pick(40, 10_000) / AT_ONCE {
+        let rounds = form.rounds(20);
+        for _ in 0..rounds / AT_ONCE {
             join_all((0..AT_ONCE).map(|number| race(client.clone(), number))).await;
         }
         let mut found = Vec::new();
         for (point, first) in [("refresh.read", false), ("refresh.lost", true)] {
             let failpoint = format!("{point}=wait:{}", ASLEEP.as_millis());
             cluster.restart_node(0, &[("BO_AUTH_FAILPOINTS", failpoint.as_str())]).await?;
-            for _ in 0..form.pick(2, 20) {
+            for _ in 0..form.pick(1, 20) {
                 let sleepers = join_all((0..AT_ONCE).map(|user| sleep_through(client.clone(), user, first))).await;
                 let revived = sleepers.into_iter().filter(|revived| *revived).count();
                 found.extend((0..revived).map(|_| format!("a pair was given out at {point} after the logout's reply")));
             }
         }
         cluster.restart_node(0, &[]).await?;
-        Ok(Trial { history: Arc::clone(&client.history), found, ..Trial::default() })
+        let notes = vec![format!("{rounds} rounds")];
+        Ok(Trial { history: Arc::clone(&client.history), found, notes, ..Trial::default() })
     })
 }
 
@@ -113,7 +115,7 @@ fn with_itself(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial,
         let mut client = cluster.client();
         let mut racers: Vec<Client> = (0..form.pick(30, REFRESHES)).map(|_| client.clone()).collect();
         let mut found = Vec::new();
-        let rounds = form.pick(8, 10_000);
+        let rounds = form.rounds(8);
         for round in 0..rounds {
             let session = client.login(round % NODES, round % USERS).await.ok_or("no login without a fault")?;
             let Some(Proof::Pair { refresh, .. }) = session.current() else { return Err("a login without a pair".into()) };

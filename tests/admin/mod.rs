@@ -4,6 +4,7 @@ mod administrator;
 mod audit;
 mod effects;
 mod pages;
+mod plugins;
 mod problems;
 mod resources;
 mod roles;

@@ -30,9 +30,37 @@ type Row = (&'static str, For, u16, Method, &'static str, fn(&Scene) -> Value);
 
 /// In paths `{o}` is the tenant, and `{userId}`, `{sessionId}`, `{keyId}` are of it.
 fn table() -> Vec<Row> {
-    use For::{Administrators, Everybody, Platform, Tenant};
+    use For::{Administrators, Everybody, Platform, Tenant, TenantOrPlatform};
     let none: fn(&Scene) -> Value = |_| Value::Null;
     vec![
+        ("listPlugins", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins", none),
+        ("checkPlugin", TenantOrPlatform, 200, Method::POST, "/tenants/{o}/plugins/check", |_| json!({"source": "fn"})),
+        ("listPluginFunctions", Administrators, 200, Method::GET, "/plugins/functions", none),
+        ("readPluginRecording", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins/recording", none),
+        ("setPluginRecording", TenantOrPlatform, 200, Method::PUT, "/tenants/{o}/plugins/recording", |_| json!({"enabled": false})),
+        ("readPlugin", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins/{plugin}", none),
+        (
+            "storePluginVersion",
+            TenantOrPlatform,
+            201,
+            Method::POST,
+            "/tenants/{o}/plugins/{plugin}/versions",
+            |scene| json!({"source": format!("// {}", scene.unique("draft"))}),
+        ),
+        ("readPluginVersion", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins/{plugin}/versions/{number}", none),
+        (
+            "testPlugin",
+            TenantOrPlatform,
+            200,
+            Method::POST,
+            "/tenants/{o}/plugins/{plugin}/test",
+            |_| json!({"source": "fn process(response, ctx) { response }"}),
+        ),
+        ("publishPlugin", TenantOrPlatform, 200, Method::POST, "/tenants/{o}/plugins/{plugin}/publish", |_| json!({"version": 1})),
+        ("rollBackPlugin", TenantOrPlatform, 200, Method::POST, "/tenants/{o}/plugins/{plugin}/rollback", |_| json!({"version": 1})),
+        ("listPluginFailures", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins/{plugin}/failures", none),
+        ("readPluginStatistics", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins/{plugin}/statistics", none),
+        ("withdrawPlugin", TenantOrPlatform, 204, Method::DELETE, "/tenants/{o}/plugins/{plugin}", none),
         ("adminSignIn", Everybody, 422, Method::POST, "/sessions", |_| json!({})),
         ("drawAdminCaptcha", Everybody, 200, Method::GET, "/captchas/5f0c7c3e", none),
         ("currentAdmin", Administrators, 200, Method::GET, "/sessions/current", none),
@@ -119,12 +147,13 @@ impl Scene {
     async fn request(&self, who: &Administrator, row: &Row, owner_id: &str) -> TestRequest {
         let (_, _, _, method, path, body) = row;
         let mut path = path.replace("{o}", owner_id).replace("{userId}", self.user.id.as_str());
-        path = path.replace("{sessionId}", &self.session.id.to_string());
+        path = path.replace("{sessionId}", &self.session.id.to_string()).replace("{plugin}", "mine").replace("{number}", "1");
         if path.contains("{keyId}") {
             path = path.replace("{keyId}", &self.old_key().await);
         }
         let request = who.request(method.clone(), &path);
-        let request = if method == Method::PATCH { request.header("If-Match", "*") } else { request };
+        let is_conditional = method == Method::PATCH || path.contains("/plugins/mine");
+        let request = if is_conditional { request.header("If-Match", "*") } else { request };
         match body(self) {
             Value::Null => request,
             body => request.json(&body),
@@ -147,6 +176,7 @@ async fn every_route_is_for_whom_it_is(app: TestApp) {
     tenant.with_areas().await;
     let user = tenant.with_user("li").await;
     let scene = Scene { session: user.signed_in().await, user, tenant };
+    scene.tenant.publish("mine", "fn process(response, ctx) { response }").await;
     let other = app.with_tenant("two").await;
     let (own, foreign) = (Administrator::of_tenant(&app, &scene.tenant).await, Administrator::of_tenant(&app, &other).await);
     let platform = Administrator::of_platform(&app).await;

@@ -236,7 +236,10 @@ fn endpoint(
     };
     let routes = if configuration.admin {
         let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);
-        routes.nest(admin::PREFIX, admin::service(admin::Frame { service: Arc::clone(service), body_limit, body_timeout }))
+        routes.nest(
+            admin::PREFIX,
+            admin::service(admin::Frame { service: Arc::clone(service), body_limit, body_timeout, schemas: documents.response_schemas() }),
+        )
     } else {
         routes
     };

@@ -46,7 +46,7 @@ pub fn documents() -> Documents {
 
 /// What generated clients expect of answers.
 pub fn response_schemas() -> ResponseSchemas {
-    ResponseSchemas::new(documents().document.value().clone())
+    documents().response_schemas()
 }
 
 fn build() -> Result<Documents, DocumentError> {
@@ -132,6 +132,11 @@ fn supplement() -> Supplement {
 }
 
 impl Documents {
+    /// What generated clients expect of answers.
+    pub fn response_schemas(&self) -> ResponseSchemas {
+        ResponseSchemas::new(self.document.value().clone())
+    }
+
     /// OpenAPI 3.0.3 as JSON.
     pub fn json(&self) -> &str {
         &self.json

@@ -43,6 +43,11 @@ impl Members {
         self.left.shift_remove(name).filter(|value| !value.is_null())
     }
 
+    /// Any value that is there and not null.
+    pub(super) fn any(&mut self, name: &str) -> Option<Value> {
+        self.take(name)
+    }
+
     /// Whether a member is absent or null.
     pub(super) fn is_absent(&self, name: &str) -> bool {
         self.left.get(name).is_none_or(Value::is_null)

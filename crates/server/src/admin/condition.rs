@@ -31,6 +31,19 @@ pub(super) fn if_match(request: &Request, updated_at: Timestamp) -> Result<Times
     if tags.any(|tag| tag == "*" || tag == present) { Ok(updated_at) } else { Err(Problem::of(PRECONDITION_FAILED)) }
 }
 
+/// The ETag of a resource that counts its changes.
+pub(super) fn revision_etag(revision: i64) -> HeaderValue {
+    etag(Timestamp(revision))
+}
+
+/// As [`if_match`], for a resource that counts its changes.
+///
+/// # Errors
+/// 428 where the request does not say, 412 where it is about another state.
+pub(super) fn if_revision(request: &Request, revision: i64) -> Result<i64, Problem> {
+    if_match(request, Timestamp(revision)).map(|revision| revision.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

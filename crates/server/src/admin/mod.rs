@@ -1,4 +1,4 @@
-//! The admin API: tenants, systems, users, areas, sessions, keys and the audit trail, for administrators and the console.
+//! The admin API: tenants, systems, users, areas, sessions, keys, plugins and the audit trail, for administrators and the console.
 //! One resource a file; every change goes through the operator's use cases, as the command line's does.
 
 mod areas;
@@ -10,6 +10,9 @@ mod detached;
 pub mod document;
 mod keys;
 mod page;
+mod plugin_activity;
+mod plugin_trials;
+mod plugins;
 pub mod problem;
 mod reply;
 mod sessions;
@@ -22,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bo_auth_service::Service;
+use bo_auth_service::plugin::ResponseSchemas;
 use poem::{Endpoint, IntoEndpoint};
 use poem_openapi::OpenApiService;
 
@@ -29,6 +33,9 @@ use self::areas::Areas;
 use self::audit::Audit;
 use self::detached::Detached;
 use self::keys::Keys;
+use self::plugin_activity::PluginActivity;
+use self::plugin_trials::PluginTrials;
+use self::plugins::Plugins;
 use self::sessions::Sessions;
 use self::systems::Systems;
 use self::tenants::Tenants;
@@ -46,10 +53,12 @@ pub struct Frame {
     pub body_limit: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// What generated clients expect of answers behind plugins.
+    pub schemas: ResponseSchemas,
 }
 
 /// All resources; a new one is added here and in [`resources`].
-type Resources = (Sessions, Tenants, Systems, Users, Areas, UserSessions, Keys, Audit);
+type Resources = (Sessions, Tenants, Systems, Users, Areas, UserSessions, Keys, Audit, Plugins, PluginTrials, PluginActivity);
 
 fn resources(frame: &Arc<Frame>) -> Resources {
     let frame = || Arc::clone(frame);
@@ -62,6 +71,9 @@ fn resources(frame: &Arc<Frame>) -> Resources {
         UserSessions(frame()),
         Keys(frame()),
         Audit(frame()),
+        Plugins(frame()),
+        PluginTrials(frame()),
+        PluginActivity(frame()),
     )
 }
 

@@ -42,9 +42,25 @@ pub const ROLE_FORBIDDEN: FaultKind = kind(403, "ROLE_FORBIDDEN", "当前角色�
 /// The cookie came without the header that no other site's page can send.
 pub const CROSS_SITE: FaultKind = kind(403, "CROSS_SITE", "跨站请求被拒绝", "a change by cookie must carry X-Requested-With: bo-console");
 
+/// A version of a plugin that does not compile cannot be published, or tried.
+pub const PLUGIN_DOES_NOT_COMPILE: FaultKind = kind(422, "PLUGIN_DOES_NOT_COMPILE", "插件无法编译", "the plugin does not compile");
+/// A version of a plugin that generated clients could not read.
+pub const PLUGIN_BREAKS_SCHEMA: FaultKind =
+    kind(422, "PLUGIN_BREAKS_SCHEMA", "插件的输出不符合接口定义", "generated clients could not read what the plugin makes of the answers");
+
 /// The kinds that stand beside those of the third version's table.
-pub const OWN_KINDS: [FaultKind; 8] =
-    [BODY_INVALID, REFUSED, NOT_FOUND, CONFLICT, PRECONDITION_FAILED, PRECONDITION_REQUIRED, ROLE_FORBIDDEN, CROSS_SITE];
+pub const OWN_KINDS: [FaultKind; 10] = [
+    BODY_INVALID,
+    REFUSED,
+    NOT_FOUND,
+    CONFLICT,
+    PRECONDITION_FAILED,
+    PRECONDITION_REQUIRED,
+    ROLE_FORBIDDEN,
+    CROSS_SITE,
+    PLUGIN_DOES_NOT_COMPILE,
+    PLUGIN_BREAKS_SCHEMA,
+];
 
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

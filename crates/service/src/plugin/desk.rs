@@ -106,6 +106,14 @@ impl VersionState {
     }
 }
 
+/// What is to be done with a plugin.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Publish { version: i64, share_percent: Option<u8> },
+    RollBack { to: Option<i64> },
+    Withdraw,
+}
+
 /// A version that is stored now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredVersion {
@@ -227,20 +235,7 @@ impl PluginDesk<'_> {
         }
         let kind = if share_percent.is_some() { "plugin.canary" } else { "plugin.published" };
         let trace = json!({"plugin": name, "version": version, "sharePercent": share_percent, "author": author});
-        self.change(owner_id, name, expected, kind, trace, async |record| {
-            let Some(share_percent) = share_percent else { return Ok(full(record, version)) };
-            let active = record.active_version.filter(|active| *active != version).ok_or(PluginRefusal::NothingActive)?;
-            let canary = Some(Canary { version, share_percent });
-            Ok(PluginMove {
-                revision: record.revision,
-                active_version: Some(active),
-                canary,
-                switched_off: record.switched_off.clone(),
-                published: None,
-                failed: None,
-            })
-        })
-        .await
+        self.change(owner_id, name, expected, kind, trace, Step::Publish { version, share_percent }).await
     }
 
     /// What a version, or a draft, would break for generated clients of the owner's systems; nothing, where it does not compile.
@@ -295,18 +290,7 @@ impl PluginDesk<'_> {
             }
         }
         let trace = json!({"plugin": name, "version": to, "author": author});
-        self.change(owner_id, name, expected, "plugin.rolled-back", trace, async |record| {
-            if let Some(version) = to {
-                return Ok(full(record, version));
-            }
-            if let (Some(_), Some(active)) = (record.canary, record.active_version) {
-                return Ok(PluginMove { published: None, ..full(record, active) });
-            }
-            let before = record.active_version.unwrap_or(i64::MAX);
-            let good = self.db.find_good_plugin_version(owner_id, name, before).await?;
-            Ok(full(record, good.ok_or(PluginRefusal::NothingBefore)?))
-        })
-        .await
+        self.change(owner_id, name, expected, "plugin.rolled-back", trace, Step::RollBack { to }).await
     }
 
     /// Takes a plugin away: what lies below its name answers again, or nothing does. Its versions stay.
@@ -315,17 +299,7 @@ impl PluginDesk<'_> {
     /// [`PluginRefusal::Unknown`], [`PluginRefusal::Stale`]; [`Error::Unavailable`].
     pub async fn withdraw(&self, owner_id: &OwnerId, name: &str, expected: Option<i64>, author: &str) -> Result<PluginRecord, Error> {
         let trace = json!({"plugin": name, "author": author});
-        self.change(owner_id, name, expected, "plugin.withdrawn", trace, async |record| {
-            Ok(PluginMove {
-                revision: record.revision,
-                active_version: None,
-                canary: None,
-                switched_off: None,
-                published: None,
-                failed: None,
-            })
-        })
-        .await
+        self.change(owner_id, name, expected, "plugin.withdrawn", trace, Step::Withdraw).await
     }
 
     /// Sets how many answers of a tenant are recorded, redacted; `None` ends it and removes what was recorded.
@@ -351,14 +325,14 @@ impl PluginDesk<'_> {
         expected: Option<i64>,
         kind: &str,
         trace: Value,
-        decide: impl AsyncFn(&PluginRecord) -> Result<PluginMove, Error>,
+        step: Step,
     ) -> Result<PluginRecord, Error> {
         for _ in 0..ATTEMPTS {
             let record = self.find(owner_id, name).await?;
             if expected.is_some_and(|expected| expected != record.revision) {
                 break;
             }
-            let change = decide(&record).await?;
+            let change = self.decide(owner_id, &record, step).await?;
             let mut trace = trace.clone();
             trace["activeVersion"] = json!(change.active_version);
             trace["before"] = json!(record.active_version);
@@ -368,6 +342,33 @@ impl PluginDesk<'_> {
             }
         }
         Err(PluginRefusal::Stale.into())
+    }
+
+    /// What a step makes of a plugin's row.
+    async fn decide(&self, owner_id: &OwnerId, record: &PluginRecord, step: Step) -> Result<PluginMove, Error> {
+        let unchanged = PluginMove {
+            revision: record.revision,
+            active_version: record.active_version,
+            canary: None,
+            switched_off: None,
+            published: None,
+            failed: None,
+        };
+        Ok(match step {
+            Step::Publish { version, share_percent: None } | Step::RollBack { to: Some(version) } => full(record, version),
+            Step::Publish { version, share_percent: Some(share_percent) } => {
+                record.active_version.filter(|active| *active != version).ok_or(PluginRefusal::NothingActive)?;
+                PluginMove { canary: Some(Canary { version, share_percent }), switched_off: record.switched_off.clone(), ..unchanged }
+            }
+            // Without a name, where there is a canary, that is all that ends.
+            Step::RollBack { to: None } if record.canary.is_some() && record.active_version.is_some() => unchanged,
+            Step::RollBack { to: None } => {
+                let before = record.active_version.unwrap_or(i64::MAX);
+                let good = self.db.find_good_plugin_version(owner_id, &record.name, before).await?;
+                full(record, good.ok_or(PluginRefusal::NothingBefore)?)
+            }
+            Step::Withdraw => PluginMove { active_version: None, ..unchanged },
+        })
     }
 
     async fn verify_owner(&self, owner_id: &OwnerId) -> Result<(), Error> {

@@ -167,7 +167,9 @@ impl Service {
         if !rows.is_empty()
             && let Err(error) = self.db.add_plugin_runs(&rows).await
         {
-            taken.into_iter().for_each(|(plugin, counted)| plugin.meter().put_back(counted));
+            for (plugin, counted) in taken {
+                plugin.meter().put_back(counted);
+            }
             return Err(error.into());
         }
         Ok(())

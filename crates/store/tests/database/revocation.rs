@@ -227,6 +227,7 @@ async fn a_node_that_starts_later_knows_what_ended_before() {
 }
 
 /// What a node says without asking anybody; `None` where it would ask.
+#[expect(clippy::option_option, reason = "not answered, answered `alive`, answered with a reason")]
 fn from_memory(node: &RunningNode, demo: &Demo, session_id: SessionId) -> Option<Option<EndReason>> {
     node.revocations.end_reason(&demo.key(session_id), later(2)).now_or_never().map(Result::unwrap)
 }

@@ -92,7 +92,8 @@ mod tests {
 
     /// The console's own scripts.
     fn scripts() -> impl Iterator<Item = (&'static str, &'static str)> {
-        let ours = FILES.iter().filter(|(name, _)| name.ends_with(".js") && !name.starts_with("vendor/"));
+        let ours =
+            FILES.iter().filter(|(name, _)| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "js") && !name.starts_with("vendor/"));
         ours.map(|(name, body)| (*name, std::str::from_utf8(body).unwrap()))
     }
 

@@ -1,6 +1,53 @@
-//! The console's files over the wire.
+//! The console in a browser: the whole task of an administrator on the real binary, in headless Chromium
+//! (`tests/clients/console/task.mjs` tells the steps). With `BO_AUTH_WRITE_DOCS` set it also draws the pictures of
+//! `docs/console.md` anew.
 
-use crate::process::{Place, Request, Server};
+use std::path::Path;
+
+use serde_json::Value;
+use tokio::process::Command;
+
+use crate::process::{Frontend, Place, Request, Server, new_owner};
+
+/// What the administrator signs in with.
+const ADMIN_PASSWORD: &str = "correct horse battery";
+
+/// A server with a tenant, a user and an administrator of the platform.
+async fn started() -> (Place, Server, Frontend) {
+    let place = Place::embedded();
+    let owner = new_owner("console");
+    let made = place.json(&["tenant", "add", "--owner", &owner, "--name", "Console test", "--sys", "web"]).await;
+    let frontend = Frontend::new(&owner, made["desKey"].as_str().unwrap());
+    let password = place.file("password", Frontend::PASSWORD);
+    place.json(&["user", "add", "--owner", &owner, "--account", "lin", "--name", "林晓", "--password-file", &password]).await;
+    let password = place.file("admin-password", ADMIN_PASSWORD);
+    place.json(&["admin", "add", "--account", "operator", "--name", "Operator", "--password-file", &password]).await;
+    let server = Server::start(place.command(&["serve", "--listen", "127.0.0.1:0"])).await;
+    (place, server, frontend)
+}
+
+#[tokio::test]
+async fn an_administrator_does_the_whole_task_in_a_browser() {
+    let (place, server, frontend) = started().await;
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/console");
+    assert!(client.join("node_modules/.package-lock.json").exists(), "the client is not installed: run scripts/test");
+    let stamps: Vec<String> = (0..12).map(|_| frontend.stamp()).collect();
+    let mut task = Command::new("node");
+    task.arg("task.mjs").current_dir(&client).env("BASE_URL", format!("http://{}", server.address()));
+    task.env("OWNER", &frontend.owner).env("ADMIN_ACCOUNT", "operator").env("ADMIN_PASSWORD", ADMIN_PASSWORD);
+    task.env("ACCOUNT", "lin").env("PASSWORD", frontend.encrypt(Frontend::PASSWORD)).env("STAMPS", stamps.join(" "));
+    if std::env::var_os("BO_AUTH_WRITE_DOCS").is_some() {
+        task.env("SCREENSHOTS", Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/console"));
+    }
+    let output = task.kill_on_drop(true).output().await.expect("Node.js is installed");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}{said}");
+    let (_, log) = server.stop().await;
+    let errors: Vec<&Value> = log.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    drop(place);
+}
 
 #[tokio::test]
 async fn the_console_is_served_beside_the_contracts() {

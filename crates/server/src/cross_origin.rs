@@ -95,7 +95,7 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
                 Either::Left(ready(Ok(Self::preflight(origin, listed))))
             }
             origin => Either::Right(self.endpoint.call(request).map(|answer| {
-                let mut response = answer.map_or_else(|error| error.into_response(), IntoResponse::into_response);
+                let mut response = answer.map_or_else(poem::Error::into_response, IntoResponse::into_response);
                 response.headers_mut().append(VARY, VARY_ORIGIN);
                 if let Some(origin) = origin {
                     let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);

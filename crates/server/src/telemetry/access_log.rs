@@ -51,7 +51,7 @@ impl<E: Endpoint> Endpoint for Observed<E> {
         let id = RequestId::generate();
         let method = metrics::method_label(request.method());
         self.endpoint.call(request).map(move |answer| {
-            let mut response = answer.map_or_else(|error| error.into_response(), IntoResponse::into_response);
+            let mut response = answer.map_or_else(poem::Error::into_response, IntoResponse::into_response);
             let took = began.elapsed();
             response.headers_mut().insert(X_REQUEST_ID.clone(), id.to_header());
             let labels = Labels {

@@ -1,5 +1,7 @@
 //! `bo-auth plugin list`, `show` and `log`.
 
+use std::fmt::Write as _;
+
 use bo_auth_service::plugin::{PluginOverview, VersionState};
 use bo_auth_store::plugin_record::{PluginRecord, PluginVersionRecord};
 use clap::Args;
@@ -101,7 +103,8 @@ impl Show {
             let rows: Vec<_> = versions.iter().map(row).collect();
             let mut text = format!("{}: {} runs in 24 hours, {} failed", record.name, statistics.active.runs, statistics.active.failures);
             if let Some(canary) = &statistics.canary {
-                text.push_str(&format!("; canary: {} runs, {} failed", canary.runs, canary.failures));
+                // Writing to a string cannot fail.
+                let _ = write!(text, "; canary: {} runs, {} failed", canary.runs, canary.failures);
             }
             format!("{text}\n{}", table(["VERSION", "STATE", "STORED", "BY", "DIGEST", "NOTE"], &rows))
         })

@@ -97,6 +97,7 @@ impl Members {
     }
 
     /// A text that may be taken back by null: absent, none, or some.
+    #[expect(clippy::option_option, reason = "absent and null differ")]
     pub(super) fn clearable(&mut self, name: &str) -> Option<Option<String>> {
         if self.left.get(name).is_some_and(Value::is_null) {
             self.left.shift_remove(name);

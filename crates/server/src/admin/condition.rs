@@ -1,4 +1,4 @@
-//! ETags and `If-Match` (RFC 9110 section 13.1.1): a change says of which state of the resource it is.
+//! `ETag`s and `If-Match` (RFC 9110 section 13.1.1): a change says of which state of the resource it is.
 
 use bo_auth_core::time::Timestamp;
 use http::HeaderValue;
@@ -7,7 +7,7 @@ use poem::Request;
 
 use super::problem::{PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem};
 
-/// The ETag of a row, which follows its last change.
+/// The `ETag` of a row, which follows its last change.
 pub(super) fn etag(updated_at: Timestamp) -> HeaderValue {
     // Hexadecimal digits in quotes are a header value.
     HeaderValue::from_str(&text(updated_at)).unwrap_or(HeaderValue::from_static("\"\""))
@@ -31,7 +31,7 @@ pub(super) fn if_match(request: &Request, updated_at: Timestamp) -> Result<Times
     if tags.any(|tag| tag == "*" || tag == present) { Ok(updated_at) } else { Err(Problem::of(PRECONDITION_FAILED)) }
 }
 
-/// The ETag of a resource that counts its changes.
+/// The `ETag` of a resource that counts its changes.
 pub(super) fn revision_etag(revision: i64) -> HeaderValue {
     etag(Timestamp(revision))
 }

@@ -151,7 +151,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
     }
 }
 
-/// Whether an operation changes a resource that has an ETag.
+/// Whether an operation changes a resource that has an `ETag`.
 fn needs_if_match(method: &str, operation_id: &str) -> bool {
     method == "patch" || matches!(operation_id, "publishPlugin" | "rollBackPlugin" | "withdrawPlugin")
 }

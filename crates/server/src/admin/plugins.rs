@@ -367,7 +367,7 @@ impl Plugins {
         self.detail(&caller.owner_id, name).await
     }
 
-    /// A plugin as it is now, with its ETag.
+    /// A plugin as it is now, with its `ETag`.
     async fn detail(&self, owner_id: &OwnerId, name: &str) -> Result<Success<PluginDetail>, Problem> {
         let desk = self.0.desk();
         let listed = desk.list(owner_id).await?;

@@ -71,9 +71,12 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// A refusal ready to be written.
+/// A refusal ready to be written. Boxed, since it stands beside every success.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     kind: FaultKind,
     detail: Option<String>,
     errors: Vec<FieldError>,
@@ -84,27 +87,27 @@ pub struct Problem {
 impl Problem {
     /// A refusal of this kind.
     pub fn of(kind: FaultKind) -> Self {
-        Self { kind, detail: None, errors: Vec::new(), members: Map::new(), retry_after: None }
+        Self(Box::new(Parts { kind, detail: None, errors: Vec::new(), members: Map::new(), retry_after: None }))
     }
 
     /// The same, with what is particular about it.
     #[must_use]
     pub fn detail(mut self, text: impl Into<String>) -> Self {
-        self.detail = Some(text.into());
+        self.0.detail = Some(text.into());
         self
     }
 
     /// The same, with one more thing that is wrong.
     #[must_use]
     pub fn error(mut self, name: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.errors.push(FieldError { name: name.into(), detail: detail.into() });
+        self.0.errors.push(FieldError { name: name.into(), detail: detail.into() });
         self
     }
 
     /// The same, with a member of its own (RFC 9457 section 3.2).
     #[must_use]
     pub fn member(mut self, name: &str, value: Value) -> Self {
-        self.members.insert(name.to_owned(), value);
+        self.0.members.insert(name.to_owned(), value);
         self
     }
 
@@ -115,7 +118,9 @@ impl Problem {
 
     /// A body with these mistakes.
     pub fn body(errors: Vec<FieldError>) -> Self {
-        Self { errors, ..Self::of(BODY_INVALID) }
+        let mut problem = Self::of(BODY_INVALID);
+        problem.0.errors = errors;
+        problem
     }
 
     /// What the framework refuses.
@@ -130,14 +135,15 @@ impl Problem {
     }
 
     /// The HTTP status.
-    pub const fn status(&self) -> u16 {
-        self.kind.status
+    pub fn status(&self) -> u16 {
+        self.0.kind.status
     }
 }
 
 impl From<&Fault> for Problem {
     fn from(fault: &Fault) -> Self {
-        let problem = Self { retry_after: fault.retry_after, ..Self::of(fault.kind) };
+        let mut problem = Self::of(fault.kind);
+        problem.0.retry_after = fault.retry_after;
         match fault.parameter {
             Some(name) => problem.error(name, if fault.kind == FaultKind::PARAMETER_MISSING { "it is missing" } else { "it is not valid" }),
             None => problem,
@@ -150,12 +156,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::RoleForbidden => Self::of(ROLE_FORBIDDEN),
-            Error::NotFound(_) => Self::of(NOT_FOUND),
+            Error::NotFound(_) | Error::Plugin(PluginRefusal::Unknown(_) | PluginRefusal::UnknownVersion(_)) => Self::of(NOT_FOUND),
             Error::Conflict(text) => Self::of(CONFLICT).detail(text),
-            Error::Stale => Self::of(PRECONDITION_FAILED),
+            Error::Stale | Error::Plugin(PluginRefusal::Stale) => Self::of(PRECONDITION_FAILED),
             Error::Refused(text) => Self::of(REFUSED).detail(text),
-            Error::Plugin(PluginRefusal::Unknown(_) | PluginRefusal::UnknownVersion(_)) => Self::of(NOT_FOUND),
-            Error::Plugin(PluginRefusal::Stale) => Self::of(PRECONDITION_FAILED),
             Error::Plugin(refusal) => Self::of(REFUSED).detail(refusal.to_string()),
             error => {
                 let fault = Fault::from(&error);
@@ -176,20 +180,20 @@ impl From<bo_auth_store::Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let kind = self.kind;
-        let title = kind.english.replace("{}", self.errors.first().map_or("", |error| error.name.as_str()));
+        let Parts { kind, detail, errors, members: own, retry_after } = *self.0;
+        let title = kind.english.replace("{}", errors.first().map_or("", |error| error.name.as_str()));
         let name = kind.error_code.to_ascii_lowercase().replace('_', "-");
         let mut body =
             json!({"type": format!("urn:bo-auth:problem:{name}"), "title": title, "status": kind.status, "code": kind.error_code});
-        if let Some(detail) = self.detail {
+        if let Some(detail) = detail {
             body["detail"] = detail.into();
         }
-        if !self.errors.is_empty() {
+        if !errors.is_empty() {
             let error = |error: &FieldError| json!({"name": error.name, "detail": error.detail});
-            body["errors"] = self.errors.iter().map(error).collect();
+            body["errors"] = errors.iter().map(error).collect();
         }
         if let Some(members) = body.as_object_mut() {
-            members.extend(self.members);
+            members.extend(own);
         }
         let status = StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = Response::builder().status(status).body(body.to_string());
@@ -199,7 +203,7 @@ impl IntoResponse for Problem {
         if kind.status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, BEARER);
         }
-        if let Some(retry_after) = self.retry_after {
+        if let Some(retry_after) = retry_after {
             let seconds = u64::try_from(retry_after.as_millis().div_ceil(1000).max(1)).unwrap_or(u64::MAX);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

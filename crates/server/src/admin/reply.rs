@@ -1,4 +1,4 @@
-//! Answers of the admin API: a JSON value with its ETag, or a problem. Nothing of them is stored or shared.
+//! Answers of the admin API: a JSON value with its `ETag`, or a problem. Nothing of them is stored or shared.
 
 use std::marker::PhantomData;
 
@@ -27,7 +27,7 @@ impl<T> Success<T> {
         Self { value, headers: HeaderMap::new() }
     }
 
-    /// The same for a resource that may be changed: with the ETag of its state.
+    /// The same for a resource that may be changed: with the `ETag` of its state.
     pub(super) fn at(value: T, updated_at: Timestamp) -> Self {
         Self::of(value).header(header::ETAG, etag(updated_at))
     }

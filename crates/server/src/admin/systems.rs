@@ -115,7 +115,7 @@ impl Systems {
         #[oai(name = "ownerId")] owner_id: Path<String>,
         #[oai(name = "sysId")] sys_id: Path<String>,
     ) -> Reply<SystemView> {
-        self.find(request, &owner_id, &sys_id).await.map(|found| found.answer()).into()
+        self.find(request, &owner_id, &sys_id).await.map(Found::answer).into()
     }
 
     /// Change a system

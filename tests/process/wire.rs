@@ -110,7 +110,7 @@ impl Connection {
         let mut answer = Answer { status, headers, body: String::new() };
         let length = answer.header("Content-Length").and_then(|length| length.parse().ok());
         // These answers have no body and need no length (RFC 9110 section 8.6).
-        let mut body = vec![0; if status == 204 { 0 } else { length.ok_or(io::ErrorKind::InvalidData)? }];
+        let mut body = vec![0; if matches!(status, 204 | 304) { 0 } else { length.ok_or(io::ErrorKind::InvalidData)? }];
         self.0.read_exact(&mut body).await?;
         answer.body = String::from_utf8(body).map_err(|_| io::ErrorKind::InvalidData)?;
         Ok(answer)

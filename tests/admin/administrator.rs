@@ -95,7 +95,7 @@ impl Administrator {
         self.request(Method::POST, path).json(body).send().await
     }
 
-    /// A change of the state that this ETag is of.
+    /// A change of the state that this `ETag` is of.
     pub(super) async fn patch(&self, path: &str, etag: &str, body: &Value) -> Answer {
         self.request(Method::PATCH, path).header("If-Match", etag).json(body).send().await
     }
@@ -110,7 +110,7 @@ impl Administrator {
             let page = answer.json();
             items.extend(page["items"].as_array().unwrap().iter().cloned());
             match page["nextCursor"].as_str() {
-                Some(next) => cursor = next.to_owned(),
+                Some(next) => next.clone_into(&mut cursor),
                 None => return items,
             }
         }

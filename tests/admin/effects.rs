@@ -60,19 +60,19 @@ async fn many_sessions_are_ended_at_once(app: TestApp) {
     let (li, han) = (tenant.with_user("li").await, tenant.with_user("han").await);
     let path = format!("/tenants/{}/sessions/end", tenant.owner_id);
     let open = async |user: &User| user.signed_in().await;
-    let (a, b, c) = (open(&li).await, open(&li.of(&system)).await, open(&han).await);
+    let (phone, tablet, colleague) = (open(&li).await, open(&li.of(&system)).await, open(&han).await);
     assert_eq!(admin.post(&path, &json!({"userId": li.id})).await.json(), json!({"endedSessions": 2, "notBefore": null}));
-    a.assert_ended("SESSION_KICKED").await;
-    b.assert_ended("SESSION_KICKED").await;
-    c.assert_live().await;
-    let (d, e) = (open(&li).await, open(&han.of(&system)).await);
+    phone.assert_ended("SESSION_KICKED").await;
+    tablet.assert_ended("SESSION_KICKED").await;
+    colleague.assert_live().await;
+    let (returned, elsewhere) = (open(&li).await, open(&han.of(&system)).await);
     let answer = admin.post(&path, &json!({"sysId": "app", "reason": "LOGGED_OUT"})).await;
     assert!(answer.json()["notBefore"].as_i64().is_some_and(|at| at >= app.now().0), "{}", answer.text());
-    e.assert_ended("SESSION_LOGGED_OUT").await;
-    d.assert_live().await;
+    elsewhere.assert_ended("SESSION_LOGGED_OUT").await;
+    returned.assert_live().await;
     let other = app.with_tenant("other").await.with_user("li").await.signed_in().await;
     assert_eq!(admin.post(&path, &json!({"all": true})).await.json()["endedSessions"], json!(null));
-    for session in [&c, &d] {
+    for session in [&colleague, &returned] {
         session.assert_ended("SESSION_KICKED").await;
     }
     other.assert_live().await;

@@ -45,7 +45,7 @@ fn table() -> Vec<Row> {
             201,
             Method::POST,
             "/tenants/{o}/plugins/{plugin}/versions",
-            |scene| json!({"source": format!("// {}", scene.unique("draft"))}),
+            |_| json!({"source": format!("// {}", unique("draft"))}),
         ),
         ("readPluginVersion", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/plugins/{plugin}/versions/{number}", none),
         (
@@ -66,22 +66,15 @@ fn table() -> Vec<Row> {
         ("currentAdmin", Administrators, 200, Method::GET, "/sessions/current", none),
         ("adminSignOut", Administrators, 204, Method::DELETE, "/sessions/current", none),
         ("listTenants", Administrators, 200, Method::GET, "/tenants", none),
-        ("addTenant", Platform, 201, Method::POST, "/tenants", |scene| json!({"ownerId": scene.unique("added")})),
+        ("addTenant", Platform, 201, Method::POST, "/tenants", |_| json!({"ownerId": unique("added")})),
         ("readTenant", Tenant, 200, Method::GET, "/tenants/{o}", none),
         ("changeTenant", Tenant, 200, Method::PATCH, "/tenants/{o}", |_| json!({"name": "other"})),
         ("listSystems", Tenant, 200, Method::GET, "/tenants/{o}/systems", none),
-        ("addSystem", Tenant, 201, Method::POST, "/tenants/{o}/systems", |scene| json!({"sysId": scene.unique("added")})),
+        ("addSystem", Tenant, 201, Method::POST, "/tenants/{o}/systems", |_| json!({"sysId": unique("added")})),
         ("readSystem", Tenant, 200, Method::GET, "/tenants/{o}/systems/web", none),
         ("changeSystem", Tenant, 200, Method::PATCH, "/tenants/{o}/systems/web", |_| json!({"name": "other"})),
         ("listUsers", Tenant, 200, Method::GET, "/tenants/{o}/users", none),
-        (
-            "addUser",
-            Tenant,
-            201,
-            Method::POST,
-            "/tenants/{o}/users",
-            |scene| json!({"account": scene.unique("added"), "password": "correct horse"}),
-        ),
+        ("addUser", Tenant, 201, Method::POST, "/tenants/{o}/users", |_| json!({"account": unique("added"), "password": "correct horse"})),
         ("readUser", Tenant, 200, Method::GET, "/tenants/{o}/users/{userId}", none),
         ("changeUser", Tenant, 200, Method::PATCH, "/tenants/{o}/users/{userId}", |_| json!({"name": "other"})),
         ("setPassword", Tenant, 200, Method::PUT, "/tenants/{o}/users/{userId}/password", |_| json!({"password": "correct horse"})),
@@ -125,11 +118,12 @@ struct Scene {
     session: Session,
 }
 
-impl Scene {
-    fn unique(&self, name: &str) -> String {
-        format!("{name}-{}", bo_auth_core::random::alphanumeric(&bo_auth_core::random::SystemRandom::default(), 12))
-    }
+/// A name that nothing has yet.
+fn unique(name: &str) -> String {
+    format!("{name}-{}", bo_auth_core::random::alphanumeric(&bo_auth_core::random::SystemRandom::default(), 12))
+}
 
+impl Scene {
     /// A key that may go: replaced, and still accepted.
     async fn old_key(&self) -> String {
         let operator = self.tenant.node.operator();
@@ -140,7 +134,7 @@ impl Scene {
             return old.key_id.to_string();
         }
         let current = keys.iter().find(|key| key.purpose == purpose).unwrap().key_id.to_string();
-        self.tenant.rotate(bo_auth_service::operator::key::Replacement::StampMac, std::time::Duration::from_secs(3_600)).await;
+        self.tenant.rotate(bo_auth_service::operator::key::Replacement::StampMac, std::time::Duration::from_hours(1)).await;
         current
     }
 

@@ -51,6 +51,8 @@ fn with_logout(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial,
         for (point, first) in [("refresh.read", false), ("refresh.lost", true)] {
             let failpoint = format!("{point}=wait:{}", ASLEEP.as_millis());
             cluster.restart_node(0, &[("BO_AUTH_FAILPOINTS", failpoint.as_str())]).await?;
+            // Until the killed node's lease has run out, each logout waits longer than anybody sleeps here.
+            cluster.recovered().await?;
             for _ in 0..form.pick(1, 20) {
                 let sleepers = join_all((0..AT_ONCE).map(|user| sleep_through(client.clone(), user, first))).await;
                 let revived = sleepers.into_iter().filter(|revived| *revived).count();

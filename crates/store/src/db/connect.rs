@@ -2,17 +2,20 @@
 
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::Db;
 use crate::Error;
 
 /// How long `SQLite` waits for another process's write to finish, and a caller for the writing connection.
 const SQLITE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long until a file that another process holds is asked for again.
+const SQLITE_ASKED_AGAIN: Duration = Duration::from_millis(5);
 
 /// How many `SQLite` connections read at the same time.
 const SQLITE_READERS: u32 = 4;
@@ -40,10 +43,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("journal_size_limit", "67108864");
-        let pool =
-            || SqlitePoolOptions::new().acquire_timeout(SQLITE_WAIT).test_before_acquire(false).idle_timeout(None).max_lifetime(None);
-        let write = pool().max_connections(1).connect_with(writing).await?;
-        let read = pool().max_connections(SQLITE_READERS).connect_with(options.create_if_missing(false).read_only(true)).await?;
+        let write = open_sqlite(1, writing).await?;
+        let read = open_sqlite(SQLITE_READERS, options.create_if_missing(false).read_only(true)).await?;
         Ok(Self::Sqlite { read, write })
     }
 
@@ -78,6 +79,31 @@ impl Db {
             .await?;
         Ok(Self::Postgres(pool))
     }
+}
+
+/// Opens the file. While another process gives a new file its log, or takes the log away as the last who leaves, SQLite answers
+/// "locked" at once, whatever the busy timeout says: so it is asked until that has passed.
+async fn open_sqlite(connections: u32, options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let begun = Instant::now();
+    loop {
+        let pool = SqlitePoolOptions::new()
+            .acquire_timeout(SQLITE_WAIT)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .max_connections(connections);
+        match pool.connect_with(options.clone()).await {
+            Err(error) if is_locked(&error) && begun.elapsed() < SQLITE_WAIT => tokio::time::sleep(SQLITE_ASKED_AGAIN).await,
+            opened => return opened,
+        }
+    }
+}
+
+/// Whether another process holds the file: `SQLITE_BUSY` and what extends it.
+fn is_locked(error: &sqlx::Error) -> bool {
+    const BUSY: i32 = 5;
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == BUSY)
 }
 
 /// Makes an empty file that only its owner may read. The log files beside it take over its mode.

@@ -81,6 +81,21 @@ async fn processes_that_start_together_migrate_once() {
     schema.remove().await;
 }
 
+/// A new file becomes one with a log, and the last who leaves takes the log away: neither may cost another process its start.
+#[tokio::test]
+async fn processes_open_and_close_a_new_file_at_the_same_time() {
+    for _ in 0..50 {
+        let directory = Directory::new();
+        let processes = (0..8).map(|_| {
+            let path = directory.database();
+            tokio::spawn(async move { Db::connect_sqlite(&path).await.unwrap().close().await })
+        });
+        for process in join_all(processes).await {
+            process.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_pending_is_known_and_newer_tables_are_no_hindrance() {
     let (directory, schema) = (Directory::new(), Schema::new().await);

@@ -1,6 +1,5 @@
 //! The captcha that a login needs after repeated failures: drawn for a GUID that the frontend chose, answered once.
 
-use std::io::Cursor;
 use std::time::Duration;
 
 use bo_auth_core::identifier::OwnerId;
@@ -8,6 +7,8 @@ use bo_auth_core::random::Random;
 use bo_auth_core::settings::SystemSettings;
 use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::cache::Cached;
+use captcha::Captcha;
+use captcha::filters::{Dots, Noise, Wave};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Shaping, per_minute};
@@ -34,9 +35,12 @@ const FAILURE_MEMORY: Duration = Duration::from_mins(15);
 const ADDRESS_ALLOWANCE: u64 = 4;
 
 /// Capitals and digits that cannot be taken for one another.
-const ALPHABET: &[u8] = b"ACDEFGHJKLMNPQRTUVWXY34679";
+const ALPHABET: &[u8] = b"ACDEFGHJKMNPQRTUVWXY34679";
 
 const LENGTH: usize = 5;
+
+/// Width and height in pixels: room for the widest text.
+const SIZE: (u32, u32) = (280, 96);
 
 /// Pictures per minute for one address.
 const PICTURES_PER_MINUTE: u32 = 60;
@@ -83,12 +87,11 @@ impl Service {
 
     async fn draw(&self, text: String) -> Result<Vec<u8>, Error> {
         let _turn = self.captcha_drawing.acquire().await.map_err(|_| Error::Unavailable(None))?;
-        let drawn = tokio::task::spawn_blocking(move || {
-            let captcha = captcha_rs::CaptchaBuilder::new().text(text).width(140).height(48).complexity(4).interference_lines(2).build();
-            let mut png = Cursor::new(Vec::new());
-            captcha.image.write_to(&mut png, image::ImageFormat::Png).map(|()| png.into_inner())
-        });
-        drawn.await.map_err(|error| Error::Internal(Box::new(error)))?.map_err(|error| Error::Internal(Box::new(error)))
+        let drawn = tokio::task::spawn_blocking(move || png_of(&text));
+        drawn
+            .await
+            .map_err(|error| Error::Internal(Box::new(error)))?
+            .ok_or_else(|| Error::Internal("the captcha's font lacks a character".into()))
     }
 
     /// Refuses where a captcha is needed and was not, or wrongly, answered. An answer counts once, right or wrong.
@@ -141,6 +144,20 @@ impl Service {
     }
 }
 
+/// The text as a picture; `None` where the font lacks one of its characters. Takes some milliseconds.
+fn png_of(text: &str) -> Option<Vec<u8>> {
+    let mut picture = Captcha::new();
+    for character in text.chars() {
+        picture.set_chars(&[character]).add_char();
+    }
+    if picture.chars_as_string() != text {
+        return None;
+    }
+    picture.apply_filter(Wave::new(2.0, 9.0).horizontal()).apply_filter(Wave::new(1.0, 5.0).vertical());
+    picture.view(SIZE.0, SIZE.1).apply_filter(Noise::new(0.2)).apply_filter(Dots::new(6).min_radius(2).max_radius(5));
+    picture.as_png()
+}
+
 fn forgiven(error: &bo_auth_store::Error) {
     metrics::counter!("bo_auth_admission_degraded_total").increment(1);
     tracing::debug!(%error, "failed logins are not remembered");
@@ -172,4 +189,21 @@ fn random_text(random: &dyn Random) -> String {
     let mut bytes = [0u8; LENGTH];
     random.fill(&mut bytes);
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_character_can_be_drawn_and_five_of_the_widest_fit() {
+        for character in ALPHABET {
+            let text = char::from(*character).to_string().repeat(LENGTH);
+            let png = png_of(&text).unwrap();
+            assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{text}");
+            // IHDR: width and height, big-endian.
+            assert_eq!([&png[16..20], &png[20..24]], [SIZE.0.to_be_bytes(), SIZE.1.to_be_bytes()]);
+        }
+        assert_eq!(png_of("L"), None);
+    }
 }

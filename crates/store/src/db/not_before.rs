@@ -120,6 +120,9 @@ pub(super) trait Marks {
     /// Moves the tenant's revision on, and says so to whoever Redis does not reach; `None` where there is no such tenant.
     async fn announce_revision(&mut self, owner_id: &OwnerId, at: Timestamp, attempt: u32) -> Result<Option<NotBefore>, Error>;
 
+    /// Says that an owner is at a revision, to whoever Redis does not reach.
+    async fn pend_revision(&mut self, owner_id: &OwnerId, revision: i64, at: Timestamp, attempt: u32) -> Result<NotBefore, Error>;
+
     /// Moves the tenant's revision on; `None` where there is no such tenant.
     async fn revise(&mut self, owner_id: &OwnerId, at: Timestamp) -> Result<Option<i64>, Error>;
 }
@@ -231,6 +234,10 @@ both_connections!(Marks {
 
     async fn announce_revision(&mut self, owner_id: &OwnerId, at: Timestamp, attempt: u32) -> Result<Option<NotBefore>, Error> {
         let Some(revision) = self.revise(owner_id, at).await? else { return Ok(None) };
+        self.pend_revision(owner_id, revision, at, attempt).await.map(Some)
+    }
+
+    async fn pend_revision(&mut self, owner_id: &OwnerId, revision: i64, at: Timestamp, attempt: u32) -> Result<NotBefore, Error> {
         let marking = Marking {
             owner_id: owner_id.clone(),
             scope: Scope::Tenant,
@@ -249,7 +256,7 @@ both_connections!(Marks {
             event_id,
         };
         self.pend(&mark, &marking).await?;
-        Ok(Some(mark))
+        Ok(mark)
     }
 
     async fn revise(&mut self, owner_id: &OwnerId, at: Timestamp) -> Result<Option<i64>, Error> {

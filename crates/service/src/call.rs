@@ -153,6 +153,7 @@ impl Service {
         let now = self.clock.now();
         let tenant = self.find_tenant(facts.owner_id).await?;
         shaping.owner_id = Some(tenant.owner_id.shared());
+        self.follow_plugins(&tenant).await;
         let named = facts.plugin.map(|names| self.plugins.find_chain(Some(tenant.owner_id.as_str()), names));
         let is_unknown = matches!(named, Some(None));
         shaping.plugins = named.flatten().unwrap_or_default();

@@ -77,7 +77,14 @@ pub struct Change {
 impl Operator {
     /// The place where plugins are worked on, with an engine of the caller's.
     pub fn plugin_desk<'a>(&'a self, plugins: &'a Plugins) -> PluginDesk<'a> {
-        PluginDesk { db: &self.db, plugins, clock: &*self.clock, random: &*self.random }
+        PluginDesk {
+            db: &self.db,
+            revocations: self.revocations.as_ref(),
+            plugins,
+            clock: &*self.clock,
+            random: &*self.random,
+            by: self.author.clone(),
+        }
     }
 
     fn now(&self) -> Timestamp {

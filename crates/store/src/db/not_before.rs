@@ -129,6 +129,9 @@ pub(super) trait Marks {
         attempt: u32,
     ) -> Result<NotBefore, Error>;
 
+    /// Says that an owner is at a revision, to whoever Redis does not reach.
+    async fn pend_revision(&mut self, owner_id: &OwnerId, revision: i64, at: Timestamp, attempt: u32) -> Result<NotBefore, Error>;
+
     /// Moves the tenant's revision on; `None` where there is no such tenant.
     async fn revise(&mut self, owner_id: &OwnerId, at: Timestamp) -> Result<Option<i64>, Error>;
 }
@@ -240,6 +243,10 @@ both_connections!(Marks {
 
     async fn announce_revision(&mut self, owner_id: &OwnerId, at: Timestamp, attempt: u32) -> Result<Option<NotBefore>, Error> {
         let Some(revision) = self.revise(owner_id, at).await? else { return Ok(None) };
+        self.pend_revision(owner_id, revision, at, attempt).await.map(Some)
+    }
+
+    async fn pend_revision(&mut self, owner_id: &OwnerId, revision: i64, at: Timestamp, attempt: u32) -> Result<NotBefore, Error> {
         let marking = Marking {
             owner_id: owner_id.clone(),
             scope: Scope::Tenant,
@@ -258,7 +265,7 @@ both_connections!(Marks {
             event_id,
         };
         self.pend(&mark, &marking).await?;
-        Ok(Some(mark))
+        Ok(mark)
     }
 
     async fn announce_user(&mut self, owner_id: &OwnerId, user_id: &UserId, event: &AdministrationEvent, attempt: u32) -> Result<NotBefore, Error> {

@@ -23,6 +23,7 @@ use self::memory::{Found, Memory};
 pub use self::memory::{MemoryUsage, SessionKey};
 use self::node::Node;
 pub use self::status::{ClusterStatus, NodeStatus};
+pub use self::tenants::Heard;
 use crate::cache::{Cached, Looked, Place};
 use crate::record::{EndedSession, NotBefore};
 use crate::{Db, Error, RedisConnection};
@@ -133,6 +134,17 @@ impl Revocations {
         if self.memory.tenants.latest(owner_id).is_none_or(|marked| fetched_at > marked) {
             self.memory.front.put::<V>(place, value, fetched_at);
         }
+    }
+
+    /// What this node has heard of tenants' revisions up to now. Revisions of an owner that is no tenant, such as the one whose
+    /// plugins are offered to all, are heard of likewise.
+    pub fn heard(&self) -> Heard {
+        self.memory.tenants.heard()
+    }
+
+    /// Whether nothing more can be known here: this node hears of every change, and has heard of none since.
+    pub fn knows_no_more_than(&self, heard: &Heard) -> bool {
+        self.answers_from_memory() && self.memory.tenants.is_all(heard)
     }
 
     /// Refuses these sessions from now on, on every node: when this returns, each has heard of them, or has lost the

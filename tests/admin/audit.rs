@@ -1,12 +1,16 @@
 //! Every change is in the audit trail, with who made it and from where, and never with a secret.
 
+use bo_auth_service::plugin::platform;
+use bo_auth_store::plugin_record::NewPluginVersion;
+use bo_auth_store::record::{Actor, AuditRecord};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::administrator::Administrator;
-use crate::support::TestApp;
+use super::administrator::{Administrator, assert_problem};
+use crate::support::{Tenant, TestApp};
 
-each_backend!(every_change_is_in_the_trail, what_fails_is_not);
+each_backend!(every_change_is_in_the_trail, what_fails_is_not, changes_of_plugins_are_lines_like_others);
+one_backend!(Local: old_lines_about_plugins_are_readable, what_is_offered_to_all_has_a_trail_of_its_own);
 
 async fn every_change_is_in_the_trail(app: TestApp) {
     let platform = Administrator::of_platform(&app).await;
@@ -25,7 +29,7 @@ async fn every_change_is_in_the_trail(app: TestApp) {
     any(Method::PUT, format!("{path}/users/u1/password"), json!({"password": "hunter2 hunter3"})).await;
     any(Method::PATCH, format!("{path}/users/u1"), json!({"disabled": true})).await;
     any(Method::PATCH, format!("{path}/users/u1"), json!({"disabled": false})).await;
-    any(Method::PUT, format!("{path}/areas"), json!({"areas": [{"areaCode": "1", "name": "a"}]})).await;
+    any(Method::POST, format!("{path}/areas"), json!({"areas": [{"areaCode": "1", "name": "a"}]})).await;
     any(Method::POST, format!("{path}/keys/rotate"), json!({"purpose": "stamp", "desKey": "hunter2?"})).await;
     let keys = platform.all(&format!("{path}/keys"), 50).await;
     let old = keys.iter().find(|key| key["purpose"] == "stamp" && !key["retiresAt"].is_null()).unwrap();
@@ -100,4 +104,97 @@ async fn what_fails_is_not(app: TestApp) {
     let ends = admin.all(&format!("{path}/audit-events?kind=session.ended&sessionId={}", session.id), 10).await;
     assert_eq!((ends.len(), &ends[0]["reason"], &ends[0]["actor"]), (1, &json!("KICKED"), &json!("admin")));
     assert_eq!(ends[0]["adminUserId"], json!(admin.record.user.user_id));
+}
+
+const SCRIPT: &str = "fn process(response, ctx) { response }";
+
+/// What an administrator does with a plugin, from the draft to its withdrawal.
+async fn whole_life(admin: &Administrator, base: &str) {
+    let change = async |method: Method, path: &str, body: Value| {
+        let answer = admin.request(method, &format!("{base}{path}")).header("If-Match", "*").json(&body).send().await;
+        assert!(answer.status < 300, "{path}: {}", answer.text());
+    };
+    for source in [SCRIPT, "fn process(response, ctx) { response.camel() }"] {
+        change(Method::POST, "/mine/versions", json!({"source": source})).await;
+    }
+    change(Method::POST, "/mine/publish", json!({"version": 1})).await;
+    change(Method::POST, "/mine/publish", json!({"version": 2, "canarySharePercent": 5})).await;
+    change(Method::POST, "/mine/rollback", json!({})).await;
+    change(Method::DELETE, "/mine", Value::Null).await;
+    change(Method::PUT, "/recording", json!({"enabled": true, "maximum": 7})).await;
+    change(Method::PUT, "/recording", json!({"enabled": false})).await;
+}
+
+async fn changes_of_plugins_are_lines_like_others(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let path = format!("/tenants/{}", tenant.owner_id);
+    whole_life(&admin, &format!("{path}/plugins")).await;
+    let events = admin.all(&format!("{path}/audit-events"), 100).await;
+    let plugins: Vec<&Value> = events.iter().filter(|event| event["kind"].as_str().unwrap().starts_with("plugin.")).collect();
+    for event in &plugins {
+        assert_eq!((&event["adminUserId"], &event["address"]), (&json!(admin.record.user.user_id), &json!("127.0.0.1")), "{event}");
+        assert_eq!(event["details"]["author"], json!(admin.account()), "{event}");
+    }
+    let of =
+        |kind: &str| -> Vec<Value> { plugins.iter().filter(|event| event["kind"] == kind).map(|event| event["details"].clone()).collect() };
+    let author = admin.account();
+    assert_eq!(of("plugin.published"), [json!({"plugin": "mine", "version": 1, "author": author, "activeVersion": 1})]);
+    let canary = json!({"plugin": "mine", "version": 2, "sharePercent": 5, "author": author, "activeVersion": 1, "before": 1});
+    assert_eq!(of("plugin.canary"), [canary]);
+    assert_eq!(of("plugin.rolled-back"), [json!({"plugin": "mine", "author": author, "activeVersion": 1, "before": 1})]);
+    assert_eq!(of("plugin.withdrawn"), [json!({"plugin": "mine", "author": author, "before": 1})]);
+    let mut recording = of("plugin.recording");
+    recording.sort_by_key(|details| details["enabled"].as_bool());
+    let (off, on) = (json!({"enabled": false, "author": author}), json!({"enabled": true, "samples": 7, "author": author}));
+    assert_eq!(recording, [off, on]);
+    assert!(of("plugin.stored").len() == 2 && of("plugin.stored").iter().all(|details| details["digest"].as_str().unwrap().len() == 64));
+
+    // What the service does by itself is a line of its own.
+    switched_off(&app, &tenant).await;
+    let events = admin.all(&format!("{path}/audit-events?kind=plugin.switched-off"), 10).await;
+    let details = json!({"plugin": "failing", "version": 1, "code": "exception", "canary": false});
+    assert_eq!((&events[0]["details"], &events[0]["actor"], &events[0]["adminUserId"]), (&details, &json!("service"), &Value::Null));
+}
+
+async fn switched_off(app: &TestApp, tenant: &Tenant) {
+    tenant.publish("failing", "fn process(response, ctx) { throw 1 }").await;
+    let session = tenant.with_user("li").await.signed_in().await;
+    for _ in 0..20 {
+        session.current_user().query("_nodejs", "failing").send().await;
+    }
+    app.service().switch_off_failing_plugins().await.unwrap();
+}
+
+async fn old_lines_about_plugins_are_readable(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let new = NewPluginVersion { source: SCRIPT.into(), digest: "d".into(), author: "li".into(), note: String::new() };
+    // As they were written before all lines had one shape.
+    let trace = json!({"plugin": "mine", "version": 2, "author": "li"});
+    let event = AuditRecord {
+        event_id: app.now().0,
+        kind: "plugin.published".into(),
+        sys_id: None,
+        user_id: None,
+        session_id: None,
+        reason: None,
+        actor: Actor::Admin,
+        trace: trace.clone(),
+        at: app.now(),
+    };
+    app.service().db.insert_plugin_version(&tenant.owner_id, "mine", &new, &event, app.now()).await.unwrap();
+    let events = admin.all(&format!("/tenants/{}/audit-events?kind=plugin.published", tenant.owner_id), 10).await;
+    assert_eq!((&events[0]["details"], &events[0]["adminUserId"]), (&trace, &Value::Null));
+}
+
+async fn what_is_offered_to_all_has_a_trail_of_its_own(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let (own, admin) = (Administrator::of_tenant(&app, &tenant).await, Administrator::of_platform(&app).await);
+    whole_life(&admin, "/tenants/platform/plugins").await;
+    let events = admin.all("/tenants/platform/audit-events", 3).await;
+    assert_eq!(events.len(), 8, "{events:?}");
+    assert!(events.iter().all(|event| event["adminUserId"] == json!(admin.record.user.user_id)));
+    assert_problem(&own.get("/tenants/platform/audit-events").await, 403, "ROLE_FORBIDDEN");
+    assert_problem(&admin.get(&format!("/tenants/{}/audit-events", platform())).await, 404, "NOT_FOUND");
 }

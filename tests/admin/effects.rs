@@ -87,7 +87,7 @@ async fn a_password_that_is_set_ends_everything(app: TestApp) {
     let user = tenant.with_user("li").await;
     let session = user.log_in().await;
     let path = format!("/tenants/{}/users/{}/password", tenant.owner_id, user.id);
-    let answer = admin.request(Method::PUT, &path).json(&json!({"password": "correct horse"})).send().await;
+    let answer = admin.request(Method::PUT, &path).header("If-Match", "*").json(&json!({"password": "correct horse"})).send().await;
     assert_eq!(answer.json(), json!({"endedSessions": 1}), "{}", answer.text());
     session.assert_ended("SESSION_PASSWORD_CHANGED").await;
     user.login().send().await.assert_fault(FaultKind::LOGIN_FAILED);

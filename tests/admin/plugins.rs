@@ -236,8 +236,14 @@ async fn answers_are_recorded_where_it_is_asked_for(app: TestApp) {
     let scene = Scene::new(&app, &tenant).await;
     let path = format!("{}/recording", scene.base);
     assert_eq!(scene.admin.read(&path).await["enabled"], json!(false));
-    let set = async |body: Value| scene.admin.request(Method::PUT, &path).json(&body).send().await;
+    let set = async |body: Value| {
+        let etag = scene.admin.get(&path).await.header("etag").unwrap().to_owned();
+        scene.admin.request(Method::PUT, &path).header("If-Match", etag).json(&body).send().await
+    };
+    let late = scene.admin.get(&path).await.header("etag").unwrap().to_owned();
     assert_eq!(set(json!({"enabled": true, "maximum": 5})).await.json(), json!({"enabled": true, "maximum": 5}));
+    let refused = scene.admin.request(Method::PUT, &path).header("If-Match", late).json(&json!({"enabled": false})).send().await;
+    assert_problem(&refused, 412, "PRECONDITION_FAILED");
     scene.session.current_user().send().await;
     app.service().save_plugin_activity().await.unwrap();
     let body = json!({"source": "fn process(response, ctx) { response }", "recorded": true});

@@ -95,10 +95,10 @@ async fn areas_are_imported_in_both_forms(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let admin = Administrator::of_tenant(&app, &tenant).await;
     let path = format!("/tenants/{}/areas", tenant.owner_id);
-    let csv = |text: &str| admin.request(Method::PUT, &path).body("text/csv; charset=utf-8", text);
+    let csv = |text: &str| admin.request(Method::POST, &path).body("text/csv; charset=utf-8", text);
     assert_eq!(csv("code,parent,name\n440000,,广东省\n440100,440000,广州市\n").send().await.json(), json!({"imported": 2}));
     let body = json!({"areas": [{"areaCode": "110000", "parentCode": null, "name": "北京市"}, {"areaCode": "110101", "parentCode": "110000", "name": "东城区"}]});
-    assert_eq!(admin.request(Method::PUT, &path).json(&body).send().await.json(), json!({"imported": 2}));
+    assert_eq!(admin.request(Method::POST, &path).json(&body).send().await.json(), json!({"imported": 2}));
     assert_eq!(csv("440100,,广州\n").send().await.status, 200);
     let listed = admin.all(&path, 2).await;
     let rows: Vec<String> = listed.iter().map(|area| format!("{} {} {}", area["areaCode"], area["parentCode"], area["name"])).collect();
@@ -118,7 +118,7 @@ async fn areas_are_imported_in_both_forms(app: TestApp) {
         (json!([1]), 422, "BODY_INVALID"),
         (Value::Null, 422, "BODY_INVALID"),
     ] {
-        let answer = admin.request(Method::PUT, &path).json(&json!({"areas": areas})).send().await;
+        let answer = admin.request(Method::POST, &path).json(&json!({"areas": areas})).send().await;
         assert_problem(&answer, status, code);
     }
     assert_eq!(admin.all(&path, 200).await, listed, "what is refused changes nothing");

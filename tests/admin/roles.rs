@@ -83,7 +83,7 @@ fn table() -> Vec<Row> {
             "importAreas",
             Tenant,
             200,
-            Method::PUT,
+            Method::POST,
             "/tenants/{o}/areas",
             |_| json!({"areas": [{"areaCode": "110000", "parentCode": null, "name": "北京市"}]}),
         ),
@@ -93,9 +93,30 @@ fn table() -> Vec<Row> {
         ("listKeys", Tenant, 200, Method::GET, "/tenants/{o}/keys", none),
         ("rotateKey", Tenant, 201, Method::POST, "/tenants/{o}/keys/rotate", |_| json!({"purpose": "stamp-mac"})),
         ("withdrawKey", Tenant, 204, Method::DELETE, "/tenants/{o}/keys/{keyId}", none),
-        ("listAuditEvents", Tenant, 200, Method::GET, "/tenants/{o}/audit-events", none),
+        ("listAuditEvents", TenantOrPlatform, 200, Method::GET, "/tenants/{o}/audit-events", none),
         ("listStampUsage", Tenant, 200, Method::GET, "/tenants/{o}/stamp-usage", none),
     ]
+}
+
+/// Whether an operation is about the state of something: every `PATCH` and `PUT`, and what changes which version answers.
+fn is_conditional((operation, _, _, method, ..): &Row) -> bool {
+    [Method::PATCH, Method::PUT].contains(method) || ["publishPlugin", "rollBackPlugin", "withdrawPlugin"].contains(operation)
+}
+
+/// The operations of which the document says that they need `If-Match`, and are refused without it.
+fn documented_as_conditional() -> Vec<String> {
+    let document = bo_auth_server::admin::document::build().unwrap();
+    let mut operations = Vec::new();
+    for operation in document.value()["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values()) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let needs_it = parameters.filter(|parameter| parameter["name"] == "If-Match").any(|parameter| parameter["required"] == true);
+        assert_eq!(needs_it, operation["responses"].get("428").is_some() && operation["responses"].get("412").is_some(), "{operation}");
+        if needs_it {
+            operations.push(operation["operationId"].as_str().unwrap().to_owned());
+        }
+    }
+    operations.sort();
+    operations
 }
 
 /// The operations of the document: id, method and path.
@@ -146,8 +167,7 @@ impl Scene {
             path = path.replace("{keyId}", &self.old_key().await);
         }
         let request = who.request(method.clone(), &path);
-        let is_conditional = method == Method::PATCH || path.contains("/plugins/mine");
-        let request = if is_conditional { request.header("If-Match", "*") } else { request };
+        let request = if is_conditional(row) { request.header("If-Match", "*") } else { request };
         match body(self) {
             Value::Null => request,
             body => request.json(&body),
@@ -165,6 +185,10 @@ async fn every_route_is_for_whom_it_is(app: TestApp) {
     rows.sort();
     let documented: Vec<_> = document().into_iter().map(|(id, method, path)| (id, method, shape(&path))).collect();
     assert_eq!(rows, documented, "the table has a row for each operation of the document");
+
+    let mut conditional: Vec<_> = table.iter().filter(|row| is_conditional(row)).map(|row| row.0.to_owned()).collect();
+    conditional.sort();
+    assert_eq!(conditional, documented_as_conditional());
 
     let tenant = app.with_tenant("one").await;
     tenant.with_areas().await;
@@ -226,6 +250,16 @@ async fn every_route_is_for_whom_it_is(app: TestApp) {
         }
         assert_eq!(scene.audited().await, before, "{operation}: what is refused changes nothing");
         let allowed: &[&Administrator] = if whose == For::Platform { &[&platform] } else { &[&own, &platform] };
+        if is_conditional(row) {
+            for who in allowed {
+                let request = scene.request(who, row, owner_id).await;
+                assert_problem(&request.clone().without("If-Match").send().await, 428, "PRECONDITION_REQUIRED");
+                for other in ["\"-1\"", "W/\"0\"", ""] {
+                    assert_problem(&request.clone().header("If-Match", other).send().await, 412, "PRECONDITION_FAILED");
+                }
+            }
+            assert_eq!(scene.audited().await, before, "{operation}: what is not of the present state changes nothing");
+        }
         for who in allowed {
             // A session that is signed out here is one of its own.
             let who = if operation == "adminSignOut" { &who.signed_in().await } else { *who };

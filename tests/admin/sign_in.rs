@@ -41,7 +41,9 @@ async fn a_session_is_opened_used_and_ended(app: TestApp) {
     assert_eq!(signed_in.request(Method::DELETE, "/sessions/current").send().await.status, 204);
     assert_problem(&signed_in.get("/sessions/current").await, 401, "SESSION_LOGGED_OUT");
     assert_eq!(elsewhere.get("/sessions/current").await.status, 200, "another session goes on");
-    for token in ["", "x", "1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", opened["token"].as_str().unwrap().trim_end_matches(char::is_alphanumeric)] {
+    let whole = opened["token"].as_str().unwrap();
+    let cut = &whole[..whole.len() - 6];
+    for token in ["", "x", "1AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", cut] {
         let answer = admin.bare(Method::GET, "/sessions/current").header("Authorization", format!("Bearer {token}")).send().await;
         assert_problem(&answer, 401, "TOKEN_INVALID");
         assert_eq!(answer.header("www-authenticate"), Some("Bearer"));

@@ -17,7 +17,7 @@ async fn answers_are_recorded_redacted_and_capped(app: TestApp) {
     service.save_plugin_activity().await.unwrap();
     assert!(desk.recorded(&tenant.owner_id, 10).await.unwrap().is_empty(), "nobody has asked");
 
-    desk.set_recording(&tenant.owner_id, Some(3), "tester").await.unwrap();
+    desk.set_recording(&tenant.owner_id, Some(3), None, "tester").await.unwrap();
     service.refresh_plugins().await.unwrap();
     let login = session.user.login().send().await;
     for _ in 0..4 {
@@ -44,10 +44,10 @@ async fn answers_are_recorded_redacted_and_capped(app: TestApp) {
     assert!(written.contains("PLUGIN_UNKNOWN") && written.contains(r#""name":"xxxx xx xx""#), "{written}");
     assert!(desk.recorded(&other.owner_id, 10).await.unwrap().is_empty());
 
-    desk.set_recording(&tenant.owner_id, None, "tester").await.unwrap();
+    desk.set_recording(&tenant.owner_id, None, None, "tester").await.unwrap();
     assert!(desk.recorded(&tenant.owner_id, 10).await.unwrap().is_empty(), "what was recorded goes with it");
     for samples in [0, -1, 201] {
-        let refused = desk.set_recording(&tenant.owner_id, Some(samples), "tester").await;
+        let refused = desk.set_recording(&tenant.owner_id, Some(samples), None, "tester").await;
         assert!(matches!(refused, Err(Error::Plugin(PluginRefusal::Samples))), "{refused:?}");
     }
 }

@@ -40,7 +40,7 @@ async fn it_goes_back_to_the_last_good_version(app: TestApp) {
     let filter = AuditFilter { kind: Some("plugin.switched-off".to_owned()), ..AuditFilter::default() };
     let trail = service.db.list_audit_events(&tenant.owner_id, &filter, None, 5).await.unwrap();
     let traces: Vec<_> = trail.iter().map(|event| event.trace.clone()).collect();
-    assert_eq!(traces, [json!({"plugin": "mine", "version": 2, "code": "exception", "canary": false, "activeVersion": 1})]);
+    assert_eq!(traces, [json!({"details": {"plugin": "mine", "version": 2, "code": "exception", "canary": false, "activeVersion": 1}})]);
 }
 
 async fn without_a_good_version_the_name_stays_known(app: TestApp) {

@@ -130,6 +130,16 @@ impl TestApp {
         Self { node, stores: Arc::clone(&self.stores) }
     }
 
+    /// A service on the same Postgres and Redis of which nothing runs beside what a test asks of it: its tasks have ended with its
+    /// server. A lease that it got in between runs out.
+    pub(crate) async fn idle_service(&self) -> Arc<Service> {
+        assert_eq!(self.backend(), Backend::Redis, "only Postgres and Redis are shared");
+        let mut configuration = self.node.configuration();
+        configuration.store.data.clone_from(&self.stores.second_data);
+        let app = App::build(&configuration, Arc::clone(&self.node.clock) as Arc<dyn Clock>).await.unwrap();
+        Arc::clone(app.service())
+    }
+
     /// The use cases and stores behind the wire.
     pub(crate) fn service(&self) -> Arc<Service> {
         self.node.service()

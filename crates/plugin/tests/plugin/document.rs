@@ -38,7 +38,8 @@ bo-auth plugin log shape --owner acme
 
 `--platform` in the place of `--owner` works on the plugins that are offered to every tenant. Every version is kept, with its author,
 time, note and SHA-256. A version that does not compile cannot be published. One that breaks what the system's generated clients
-expect (its setting `responseSchema`) is published with `--accept-schema-problems` only. All nodes take a change up within a second.
+expect (its setting `responseSchema`) is published with `--accept-schema-problems` only. A change holds on every node
+when it is answered: nodes hear of it as they hear of ended sessions, and look for themselves every second besides.
 
 A version of which half of at least 20 runs within a minute fail on a node is switched off: the last good version before it answers
 again. Where there is none, the built-in of its name does; where there is none of those either, the name stays known and answers go

@@ -107,7 +107,7 @@ impl Areas {
     /// Import areas
     ///
     /// Adds areas, or replaces those of the same codes; others stay. At most 8 MiB; `bo-auth area import` takes more.
-    #[oai(path = "/tenants/:ownerId/areas", method = "put", operation_id = "importAreas")]
+    #[oai(path = "/tenants/:ownerId/areas", method = "post", operation_id = "importAreas")]
     async fn import(&self, request: &Request, #[oai(name = "ownerId")] owner_id: Path<String>, body: AreaBody) -> Reply<ImportedView> {
         self.write(request, &owner_id, body).await.into()
     }

@@ -15,7 +15,8 @@ use crate::fault::FaultKind;
 const DESCRIPTION: &str = "For administrators and the console. Sign in for a token, and send it as `Authorization: Bearer`; browsers are given a \
 cookie, and then every method but GET needs `X-Requested-With: bo-console`. A platform administrator reaches all tenants, a tenant administrator one: \
 what is out of reach is answered as if it were not there. Every refusal is a problem document (RFC 9457) whose `code` is for programs. Instants are \
-Unix milliseconds. Lists come in pages: pass `nextCursor` as `cursor`. A resource with an ETag is changed with `If-Match`.";
+Unix milliseconds. Lists come in pages: pass `nextCursor` as `cursor`. Every `PATCH` and `PUT`, and whatever changes which version of a plugin answers, needs `If-Match` with the `ETag` of what it changes: \
+428 without, 412 where it has been changed in the meantime.";
 
 /// Operations that need no session.
 const PUBLIC: [&str; 2] = ["adminSignIn", "drawAdminCaptcha"];
@@ -153,5 +154,5 @@ fn complete_operation(method: &str, operation: &mut Value) {
 
 /// Whether an operation changes a resource that has an `ETag`.
 fn needs_if_match(method: &str, operation_id: &str) -> bool {
-    method == "patch" || matches!(operation_id, "publishPlugin" | "rollBackPlugin" | "withdrawPlugin")
+    matches!(method, "patch" | "put") || matches!(operation_id, "publishPlugin" | "rollBackPlugin" | "withdrawPlugin")
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bo_auth_service::plugin::VersionStatistics;
 use bo_auth_store::plugin_record::PluginFailureRecord;
+use http::header::ETAG;
 use poem::Request;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
 
 use super::Frame;
+use super::condition::{if_revision, revision_etag};
 use super::page::{PageRequest, page};
 use super::problem::Problem;
 use super::reply::{Reply, Success};
@@ -220,12 +222,13 @@ impl PluginActivity {
 
     async fn recorded(&self, request: &Request, owner_id: &str) -> Result<Success<RecordingView>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
-        let samples = self.0.service.db.plugin_samples_of(&caller.owner_id).await?;
-        Ok(Success::of(RecordingView { enabled: samples.is_some(), maximum: samples.unwrap_or(USUAL_SAMPLES) }))
+        Ok(recording(self.0.service.db.plugin_samples_of(&caller.owner_id).await?))
     }
 
     async fn record(&self, request: &Request, owner_id: &str, body: JsonBody<RecordingBody>) -> Result<Success<RecordingView>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
+        let present = self.0.service.db.plugin_samples_of(&caller.owner_id).await?;
+        if_revision(request, present.unwrap_or(0))?;
         let mut members = self.0.read(request, body).await?;
         if members.is_absent("enabled") {
             members.wrong("enabled", "it is missing");
@@ -233,8 +236,15 @@ impl PluginActivity {
         let enabled = members.boolean("enabled").unwrap_or(false);
         let maximum = members.number("maximum", 200).map_or(USUAL_SAMPLES, u64::cast_signed);
         members.finish()?;
-        self.0.desk().set_recording(&caller.owner_id, enabled.then_some(maximum), caller.author()).await?;
+        let samples = enabled.then_some(maximum);
+        caller.desk(&self.0).set_recording(&caller.owner_id, samples, Some(present), caller.author()).await?;
         self.0.service.refresh_plugins().await?;
-        Ok(Success::of(RecordingView { enabled, maximum }))
+        Ok(recording(samples))
     }
+}
+
+/// Whether answers are recorded, with the `ETag` of that: it is the number of them.
+fn recording(samples: Option<i64>) -> Success<RecordingView> {
+    let view = RecordingView { enabled: samples.is_some(), maximum: samples.unwrap_or(USUAL_SAMPLES) };
+    Success::of(view).header(ETAG, revision_etag(samples.unwrap_or(0)))
 }

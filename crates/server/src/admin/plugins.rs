@@ -267,6 +267,11 @@ impl Frame {
 }
 
 impl PluginCaller {
+    /// The place where plugins are worked on, in the administrator's name.
+    pub(super) fn desk<'a>(&self, frame: &'a Frame) -> PluginDesk<'a> {
+        PluginDesk { by: self.admin.author(), ..frame.desk() }
+    }
+
     pub(super) fn author(&self) -> &str {
         &self.admin.record.user.account
     }
@@ -326,7 +331,7 @@ impl Plugins {
 
     /// Publish a version
     ///
-    /// It answers every request, or so many of a hundred: on this node when it is answered, on the others within a second.
+    /// It answers every request, or so many of a hundred, on every node when it is answered.
     /// One that does not compile is refused, with its place; one that generated clients of no system of the tenant could
     /// read, with the paths that break.
     #[oai(path = "/tenants/:ownerId/plugins/:name/publish", method = "post", operation_id = "publishPlugin")]
@@ -390,7 +395,7 @@ impl Plugins {
         let mut members = self.0.read_up_to(request, body, BODY_BYTES).await?;
         let (source, note) = (members.required_text("source"), members.text("note").unwrap_or_default());
         members.finish()?;
-        let stored = self.0.desk().store(&caller.owner_id, name, &source, caller.author(), &note).await?;
+        let stored = caller.desk(&self.0).store(&caller.owner_id, name, &source, caller.author(), &note).await?;
         let compile_error = stored.compile_error.as_ref().map(CompileErrorView::new);
         Ok(Success::of(DraftView { version: stored.version, digest: stored.digest, state: "draft".to_owned(), compile_error }))
     }
@@ -411,7 +416,7 @@ impl Plugins {
         body: JsonBody<PublishBody>,
     ) -> Result<Success<PluginDetail>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
-        let desk = self.0.desk();
+        let desk = caller.desk(&self.0);
         let record = desk.find(&caller.owner_id, name).await?;
         let expected = if_revision(request, record.revision)?;
         let mut members = self.0.read(request, body).await?;
@@ -441,7 +446,7 @@ impl Plugins {
         body: JsonBody<RollbackBody>,
     ) -> Result<Success<PluginDetail>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
-        let desk = self.0.desk();
+        let desk = caller.desk(&self.0);
         let expected = if_revision(request, desk.find(&caller.owner_id, name).await?.revision)?;
         let mut members = self.0.read(request, body).await?;
         let version = members.number("version", i64::MAX.unsigned_abs()).map(u64::cast_signed);
@@ -467,7 +472,7 @@ impl Plugins {
 
     async fn remove(&self, request: &Request, owner_id: &str, name: &str) -> Result<Success<()>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
-        let desk = self.0.desk();
+        let desk = caller.desk(&self.0);
         let expected = if_revision(request, desk.find(&caller.owner_id, name).await?.revision)?;
         desk.withdraw(&caller.owner_id, name, Some(expected), caller.author()).await?;
         self.0.service.refresh_plugins().await?;

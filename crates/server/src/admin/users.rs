@@ -169,7 +169,7 @@ impl Users {
 
     /// Set a user's password
     ///
-    /// Ends all of the user's sessions with the reason `PASSWORD_CHANGED`.
+    /// Ends all of the user's sessions with the reason `PASSWORD_CHANGED`. The `ETag` is the user's.
     #[oai(path = "/tenants/:ownerId/users/:userId/password", method = "put", operation_id = "setPassword")]
     async fn set_password(
         &self,
@@ -263,10 +263,11 @@ impl Users {
         body: JsonBody<PasswordBody>,
     ) -> Result<Success<EndedView>, Problem> {
         let (caller, user) = self.find(request, owner_id, user_id).await?;
+        let unchanged_since = if_match(request, user.updated_at)?;
         let mut members = self.0.read(request, body).await?;
         let password = members.required_text("password");
         members.finish()?;
-        let (_, ended) = caller.operator.set_password_of(&caller.owner_id, user.user_id, &password).await?;
+        let (_, ended) = caller.operator.set_password_of(&caller.owner_id, user.user_id, &password, Some(unchanged_since)).await?;
         Ok(Success::of(EndedView { ended_sessions: ended.len() as u64 }))
     }
 }

@@ -57,7 +57,12 @@ impl Admin {
 
     /// The operator that carries out what this administrator asks for.
     pub fn operator(&self, service: &Arc<Service>) -> Operator {
-        service.operator(Author { user_id: Some(self.record.user.user_id.clone()), address: Some(self.address.clone()) })
+        service.operator(self.author())
+    }
+
+    /// The administrator as the audit trail names them.
+    pub fn author(&self) -> Author {
+        Author { user_id: Some(self.record.user.user_id.clone()), address: Some(self.address.clone()) }
     }
 }
 

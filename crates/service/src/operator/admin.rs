@@ -76,7 +76,7 @@ impl Operator {
     pub async fn set_admin_password(&self, account: &str, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
         let user_id = self.get_admin(account).await?.user.user_id;
         verify_length(password)?;
-        self.set_password_of(&OwnerId::admin(), user_id, password).await
+        self.set_password_of(&OwnerId::admin(), user_id, password, None).await
     }
 
     /// The administrator of an account.

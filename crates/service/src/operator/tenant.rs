@@ -57,7 +57,7 @@ pub(super) fn lay_over(document: &mut Value, settings: Map<String, Value>) {
 }
 
 /// What of a change is worth recording: without members that were not given.
-pub(super) fn without_nulls(mut details: Value) -> Value {
+pub(crate) fn without_nulls(mut details: Value) -> Value {
     if let Value::Object(members) = &mut details {
         members.retain(|_, value| !value.is_null() && value.as_object().is_none_or(|inner| !inner.is_empty()));
     }

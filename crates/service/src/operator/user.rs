@@ -146,17 +146,23 @@ impl Operator {
     /// [`Error::NotFound`] where there is no such account, [`Error::Refused`] where the password is not usable.
     pub async fn set_password(&self, owner_id: &OwnerId, account: &str, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
         let user_id = self.get_user(owner_id, account).await?.user_id;
-        self.set_password_of(owner_id, user_id, password).await
+        self.set_password_of(owner_id, user_id, password, None).await
     }
 
-    /// The same for a user who is known by id.
+    /// The same for a user who is known by id; only where the row is still so, if `unchanged_since` says when it was.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is no such user, [`Error::Refused`] where the password is not usable.
-    pub async fn set_password_of(&self, owner_id: &OwnerId, user_id: UserId, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
+    /// [`Error::NotFound`] where there is no such user, [`Error::Refused`] where the password is not usable, [`Error::Stale`].
+    pub async fn set_password_of(
+        &self,
+        owner_id: &OwnerId,
+        user_id: UserId,
+        password: &str,
+        unchanged_since: Option<Timestamp>,
+    ) -> Result<(Change, Vec<EndedSession>), Error> {
         let hash = self.hash(password).await?;
         let ending = self.user_ending(owner_id, &user_id, EndReason::PasswordChanged);
-        let ended = self.db.set_password(owner_id, &user_id, &hash, &ending).await.map_err(refusal)?;
+        let ended = self.db.set_password(owner_id, &user_id, &hash, unchanged_since, &ending).await.map_err(refusal)?;
         self.user_changed(owner_id, user_id, ended).await
     }
 

@@ -15,8 +15,9 @@ use bo_auth_store::plugin_record::{PluginFailureRecord, PluginMove, PluginOwner,
 use bo_auth_store::record::Actor;
 use serde_json::{Value, json};
 
-use super::desk::event;
 use super::redact;
+use super::trail::event;
+use crate::operator::Author;
 use crate::{Error, Service};
 
 /// The span of time that runs are counted in, in milliseconds.
@@ -45,10 +46,21 @@ pub struct PluginActivity {
 impl PluginActivity {
     /// Takes over which owners have asked for their answers to be recorded.
     pub(super) fn record_for(&self, owners: &[PluginOwner]) {
+        let mut present = self.recorded.write().unwrap_or_else(PoisonError::into_inner);
         let recorded: HashMap<Box<str>, i64> =
             owners.iter().filter_map(|owner| Some((owner.owner_id.as_str().into(), owner.samples?))).collect();
         self.is_recording.store(!recorded.is_empty(), Ordering::Relaxed);
-        *self.recorded.write().unwrap_or_else(PoisonError::into_inner) = recorded;
+        *present = recorded;
+    }
+
+    /// The same for one of them.
+    pub(super) fn record_for_one(&self, owner: &PluginOwner) {
+        let mut recorded = self.recorded.write().unwrap_or_else(PoisonError::into_inner);
+        match owner.samples {
+            Some(samples) => recorded.insert(owner.owner_id.as_str().into(), samples),
+            None => recorded.remove(owner.owner_id.as_str()),
+        };
+        self.is_recording.store(!recorded.is_empty(), Ordering::Relaxed);
     }
 
     /// Whether an owner's answers are recorded.
@@ -218,16 +230,16 @@ impl Service {
         } else {
             return Ok(true);
         };
-        let trace = json!({
+        let details = json!({
             "plugin": name,
             "version": version,
             "code": code.as_str(),
             "canary": was_canary,
             "activeVersion": change.active_version,
         });
-        let event = event("plugin.switched-off", Actor::Service, trace, now, &*self.random);
-        let moved = self.db.move_plugin(&owner_id, name, &change, &event, now).await?;
-        if moved {
+        let event = event("plugin.switched-off", Actor::Service, &Author::default(), details, now, &*self.random);
+        if let Some(mark) = self.db.move_plugin(&owner_id, name, &change, &event, now).await? {
+            self.plugin_desk().announce(&mark).await;
             tracing::warn!(plugin = name, version, code = code.as_str(), to = ?change.active_version, "a response plugin failed too often and is switched off");
         }
         Ok(true)

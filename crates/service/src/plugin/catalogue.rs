@@ -1,19 +1,53 @@
-//! Which published plugins a node has in memory, compiled. The database is the truth; a node compares each owner's revision with
-//! the one it has loaded: at its start, every second, and at once where it is told.
+//! Which published plugins a node has in memory, compiled. The database is the truth. A change is announced with a revision of its
+//! owner, as changes of tenants are, and whoever is asked for something of that owner then reads first; beside that everything is
+//! compared every second, for what could not be announced.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_plugin::{Plugins, Published};
-use bo_auth_store::plugin_record::PublishedPlugin;
-use tokio::sync::Mutex;
+use bo_auth_store::plugin_record::{PluginOwner, PublishedPlugin};
+use bo_auth_store::revocation::Heard;
 
 use super::refusal::PluginRefusal;
+use crate::tenant::Tenant;
 use crate::{Error, Service};
 
-/// The revision of each owner that was loaded. Held while one loads, so that an older state never replaces a newer one.
+/// What of all owners is loaded.
+pub(crate) struct Catalogue {
+    platform: OwnerId,
+    /// What had been heard when everything was read last.
+    read_at: ArcSwap<Heard>,
+    owners: Mutex<HashMap<OwnerId, Arc<Owner>>>,
+    /// Held while everything is read.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// What of an owner is loaded.
 #[derive(Default)]
-pub(crate) struct Catalogue(Mutex<HashMap<OwnerId, i64>>);
+struct Owner {
+    /// The revision that had been announced when it was read last.
+    read_at: AtomicI64,
+    /// The revision of its plugins. Held while they load, so that an older state never replaces a newer one.
+    loaded: tokio::sync::Mutex<i64>,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        let (read_at, owners, reading) = (ArcSwap::default(), Mutex::default(), tokio::sync::Mutex::default());
+        Self { platform: super::platform(), read_at, owners, reading }
+    }
+}
+
+impl Catalogue {
+    fn owner(&self, owner_id: &OwnerId) -> Arc<Owner> {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(owners.entry(owner_id.clone()).or_default())
+    }
+}
 
 impl Service {
     /// Loads the plugins of every owner whose revision is not the loaded one.
@@ -22,26 +56,80 @@ impl Service {
     /// [`Error::Unavailable`]; [`Error::Plugin`] where too much waits for the plugin threads. What could not be loaded is
     /// tried again the next time, and until then stays as it was.
     pub async fn refresh_plugins(&self) -> Result<(), Error> {
-        let mut loaded = self.plugin_catalogue.0.lock().await;
+        let _one_at_a_time = self.plugin_catalogue.reading.lock().await;
+        let heard = self.revocations.heard();
         let owners = self.db.list_plugin_owners().await?;
         self.plugin_activity.record_for(&owners);
         for owner in owners {
-            if loaded.get(&owner.owner_id) == Some(&owner.revision) {
-                continue;
-            }
-            // Read after the revision: what is newer than it is loaded once more.
-            let stored = self.db.list_published_plugins(&owner.owner_id).await?;
-            let mut published = Vec::with_capacity(stored.len());
-            for plugin in stored {
-                published.extend(prepare(&self.plugins, owner.owner_id.as_str(), plugin).await?);
-            }
-            // The meters of versions that leave go with them.
-            if let Err(error) = self.save_runs().await {
-                tracing::debug!(%error, "runs of a version that leaves were not counted");
-            }
-            self.plugins.replace(owner.owner_id.as_str(), published);
-            loaded.insert(owner.owner_id, owner.revision);
+            let entry = self.plugin_catalogue.owner(&owner.owner_id);
+            let mut loaded = entry.loaded.lock().await;
+            self.load(owner, &mut loaded).await?;
         }
+        self.plugin_catalogue.read_at.store(Arc::new(heard));
+        Ok(())
+    }
+
+    /// Sees to it that a tenant's request finds what was published before it came, by its tenant or for all. Costs nothing where
+    /// nothing was announced; where it was, one request reads and the tenant's others wait for it.
+    pub(crate) async fn follow_plugins(&self, tenant: &Tenant) {
+        let catalogue = &self.plugin_catalogue;
+        let read_at = catalogue.read_at.load_full();
+        if self.revocations.knows_no_more_than(&read_at) {
+            return;
+        }
+        let heard = self.revocations.heard();
+        let announced = [
+            (&catalogue.platform, heard.revision(&catalogue.platform)),
+            // Without a lease nothing is heard, and the tenant's rows say what the database does.
+            (&tenant.owner_id, heard.revision(&tenant.owner_id).max(tenant.revision)),
+        ];
+        for (owner_id, revision) in announced {
+            if revision > read_at.revision(owner_id) {
+                Box::pin(self.catch_up(owner_id, revision)).await;
+            }
+        }
+    }
+
+    /// Reads an owner's plugins, unless that was done since the revision was announced.
+    async fn catch_up(&self, owner_id: &OwnerId, revision: i64) {
+        let entry = self.plugin_catalogue.owner(owner_id);
+        if entry.read_at.load(Ordering::Acquire) >= revision {
+            return;
+        }
+        let mut loaded = entry.loaded.lock().await;
+        if entry.read_at.load(Ordering::Acquire) >= revision {
+            return;
+        }
+        if let Err(error) = self.read_owner(owner_id, &mut loaded).await {
+            tracing::warn!(%error, "plugins that were announced could not be read; they are looked for again within a second");
+        }
+        // Where it failed too: not every request is to wait for a database that does not answer.
+        entry.read_at.fetch_max(revision, Ordering::AcqRel);
+    }
+
+    async fn read_owner(&self, owner_id: &OwnerId, loaded: &mut i64) -> Result<(), Error> {
+        let Some(owner) = self.db.find_plugin_owner(owner_id).await? else { return Ok(()) };
+        self.plugin_activity.record_for_one(&owner);
+        self.load(owner, loaded).await
+    }
+
+    /// Loads an owner's plugins, where those that are loaded are older.
+    async fn load(&self, owner: PluginOwner, loaded: &mut i64) -> Result<(), Error> {
+        if *loaded >= owner.revision {
+            return Ok(());
+        }
+        // Read after the revision: what is newer than it is loaded once more.
+        let stored = self.db.list_published_plugins(&owner.owner_id).await?;
+        let mut published = Vec::with_capacity(stored.len());
+        for plugin in stored {
+            published.extend(prepare(&self.plugins, owner.owner_id.as_str(), plugin).await?);
+        }
+        // The meters of versions that leave go with them.
+        if let Err(error) = self.save_runs().await {
+            tracing::debug!(%error, "runs of a version that leaves were not counted");
+        }
+        self.plugins.replace(owner.owner_id.as_str(), published);
+        *loaded = owner.revision;
         Ok(())
     }
 }

@@ -4,19 +4,21 @@
 use bo_auth_core::digest::sha256_hex;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
-use bo_auth_core::session::time_ordered_id;
 use bo_auth_core::settings::{ResponseSchema, SystemSettings};
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::{CompileError, PLATFORM, PluginName, Plugins};
 use bo_auth_store::Db;
 use bo_auth_store::plugin_record::{Canary, NewPluginVersion, PluginMove, PluginRecord, PluginVersionRecord};
-use bo_auth_store::record::{Actor, AuditRecord};
+use bo_auth_store::record::{Actor, AuditRecord, NotBefore};
+use bo_auth_store::revocation::Revocations;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::refusal::PluginRefusal;
 use super::schema::{ResponseSchemas, SchemaProblem};
+use super::trail::event;
 use crate::Error;
+use crate::operator::Author;
 
 /// Words that stand in the place of a name in the admin API's paths.
 const RESERVED_NAMES: [&str; 2] = ["check", "recording"];
@@ -32,16 +34,20 @@ const ATTEMPTS: u32 = 5;
 const MOST_SAMPLES: i64 = 200;
 
 /// The place where plugins are worked on: of a server, or of a command.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct PluginDesk<'a> {
     /// The truth.
     pub db: &'a Db,
+    /// How nodes hear of a change; `None` where a server finds it by itself.
+    pub revocations: Option<&'a Revocations>,
     /// Compiles and runs.
     pub plugins: &'a Plugins,
     /// The present instant.
     pub clock: &'a dyn Clock,
     /// Random bytes.
     pub random: &'a dyn Random,
+    /// Who acts.
+    pub by: Author,
 }
 
 /// A plugin in a list: an owner's own, or what is offered to it.
@@ -234,8 +240,8 @@ impl PluginDesk<'_> {
             return Err(PluginRefusal::DoesNotCompile(error).into());
         }
         let kind = if share_percent.is_some() { "plugin.canary" } else { "plugin.published" };
-        let trace = json!({"plugin": name, "version": version, "sharePercent": share_percent, "author": author});
-        self.change(owner_id, name, expected, kind, trace, Step::Publish { version, share_percent }).await
+        let details = json!({"plugin": name, "version": version, "sharePercent": share_percent, "author": author});
+        self.change(owner_id, name, expected, kind, details, Step::Publish { version, share_percent }).await
     }
 
     /// What a version, or a draft, would break for generated clients of the owner's systems; nothing, where it does not compile.
@@ -289,8 +295,8 @@ impl PluginDesk<'_> {
                 return Err(PluginRefusal::DoesNotCompile(error).into());
             }
         }
-        let trace = json!({"plugin": name, "version": to, "author": author});
-        self.change(owner_id, name, expected, "plugin.rolled-back", trace, Step::RollBack { to }).await
+        let details = json!({"plugin": name, "version": to, "author": author});
+        self.change(owner_id, name, expected, "plugin.rolled-back", details, Step::RollBack { to }).await
     }
 
     /// Takes a plugin away: what lies below its name answers again, or nothing does. Its versions stay.
@@ -298,22 +304,48 @@ impl PluginDesk<'_> {
     /// # Errors
     /// [`PluginRefusal::Unknown`], [`PluginRefusal::Stale`]; [`Error::Unavailable`].
     pub async fn withdraw(&self, owner_id: &OwnerId, name: &str, expected: Option<i64>, author: &str) -> Result<PluginRecord, Error> {
-        let trace = json!({"plugin": name, "author": author});
-        self.change(owner_id, name, expected, "plugin.withdrawn", trace, Step::Withdraw).await
+        let details = json!({"plugin": name, "author": author});
+        self.change(owner_id, name, expected, "plugin.withdrawn", details, Step::Withdraw).await
     }
 
-    /// Sets how many answers of a tenant are recorded, redacted; `None` ends it and removes what was recorded.
+    /// Sets how many answers of a tenant are recorded, redacted; `None` ends it and removes what was recorded. Where a number is
+    /// `expected`, only if it is still the one.
     ///
     /// # Errors
-    /// [`PluginRefusal::Samples`]; [`Error::Refused`] where there is no such tenant; [`Error::Unavailable`].
-    pub async fn set_recording(&self, owner_id: &OwnerId, samples: Option<i64>, author: &str) -> Result<(), Error> {
+    /// [`PluginRefusal::Samples`], [`PluginRefusal::Stale`]; [`Error::Refused`] where there is no such tenant;
+    /// [`Error::Unavailable`].
+    #[expect(clippy::option_option, reason = "no expectation, and the expectation that nothing is recorded, differ")]
+    pub async fn set_recording(
+        &self,
+        owner_id: &OwnerId,
+        samples: Option<i64>,
+        expected: Option<Option<i64>>,
+        author: &str,
+    ) -> Result<(), Error> {
         if samples.is_some_and(|samples| !(1..=MOST_SAMPLES).contains(&samples)) {
             return Err(PluginRefusal::Samples.into());
         }
         self.verify_owner(owner_id).await?;
         let now = self.clock.now();
-        let event = self.event("plugin.recording", json!({"samples": samples, "author": author}), now);
-        Ok(self.db.set_plugin_samples(owner_id, samples, &event).await?)
+        let event = self.event("plugin.recording", json!({"enabled": samples.is_some(), "samples": samples, "author": author}), now);
+        let mark = self.db.set_plugin_samples(owner_id, samples, expected, &event).await.map_err(|error| match error {
+            bo_auth_store::Error::Changed(_) => Error::from(PluginRefusal::Stale),
+            other => Error::from(other),
+        })?;
+        self.announce(&mark).await;
+        Ok(())
+    }
+
+    /// Tells every node of a change that is committed. Where that cannot be done they find it by themselves, within a second.
+    pub(super) async fn announce(&self, mark: &NotBefore) {
+        let Some(revocations) = self.revocations else { return };
+        let told = async {
+            revocations.announce_all(&[], std::slice::from_ref(mark)).await?;
+            self.db.remove_mark(mark).await
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "other nodes could not be told of a plugin's change; they look for it by themselves");
+        }
     }
 
     /// Decides on the row as it is and changes it, unless it has changed by then; what is decided on no particular revision is
@@ -324,7 +356,7 @@ impl PluginDesk<'_> {
         name: &str,
         expected: Option<i64>,
         kind: &str,
-        trace: Value,
+        details: Value,
         step: Step,
     ) -> Result<PluginRecord, Error> {
         for _ in 0..ATTEMPTS {
@@ -333,11 +365,12 @@ impl PluginDesk<'_> {
                 break;
             }
             let change = self.decide(owner_id, &record, step).await?;
-            let mut trace = trace.clone();
-            trace["activeVersion"] = json!(change.active_version);
-            trace["before"] = json!(record.active_version);
+            let mut details = details.clone();
+            details["activeVersion"] = json!(change.active_version);
+            details["before"] = json!(record.active_version);
             let now = self.clock.now();
-            if self.db.move_plugin(owner_id, name, &change, &self.event(kind, trace, now), now).await? {
+            if let Some(mark) = self.db.move_plugin(owner_id, name, &change, &self.event(kind, details, now), now).await? {
+                self.announce(&mark).await;
                 return self.find(owner_id, name).await;
             }
         }
@@ -378,8 +411,8 @@ impl PluginDesk<'_> {
         Ok(())
     }
 
-    fn event(&self, kind: &str, trace: Value, now: Timestamp) -> AuditRecord {
-        event(kind, Actor::Admin, trace, now, self.random)
+    fn event(&self, kind: &str, details: Value, now: Timestamp) -> AuditRecord {
+        event(kind, Actor::Admin, &self.by, details, now, self.random)
     }
 }
 
@@ -397,20 +430,5 @@ fn full(record: &PluginRecord, version: i64) -> PluginMove {
         switched_off: None,
         published: Some(version),
         failed: None,
-    }
-}
-
-/// A line of the audit trail.
-pub(super) fn event(kind: &str, actor: Actor, trace: Value, at: Timestamp, random: &dyn Random) -> AuditRecord {
-    AuditRecord {
-        event_id: time_ordered_id(at, random),
-        kind: kind.to_owned(),
-        sys_id: None,
-        user_id: None,
-        session_id: None,
-        reason: None,
-        actor,
-        trace,
-        at,
     }
 }

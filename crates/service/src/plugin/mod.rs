@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 mod redaction;
 mod schema;
 mod statistics;
+mod trail;
 mod trial;
 
 use bo_auth_core::identifier::OwnerId;
@@ -24,6 +25,7 @@ pub use statistics::{RunStatistics, VersionStatistics};
 pub use trial::{Subject, Trial, compiled, run_on};
 
 use crate::Service;
+use crate::operator::Author;
 
 /// The owner of the plugins that are offered to every tenant. No tenant can have this id.
 ///
@@ -45,9 +47,16 @@ impl Service {
         shaped
     }
 
-    /// What is to be done with plugins here.
+    /// What is to be done with plugins here, in nobody's name.
     pub fn plugin_desk(&self) -> PluginDesk<'_> {
-        PluginDesk { db: &self.db, plugins: &self.plugins, clock: &*self.clock, random: &*self.random }
+        PluginDesk {
+            db: &self.db,
+            revocations: Some(&self.revocations),
+            plugins: &self.plugins,
+            clock: &*self.clock,
+            random: &*self.random,
+            by: Author::default(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use sqlx::types::Json;
 use super::administration::{AdministrationRows, changed};
 use super::ending::UserSessions;
 use super::event::{Event, EventLog, PASSWORD_CHANGED, event_id_of};
+use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
 use crate::record::{AdministrationEvent, Credentials, Revoked, UserEnding, UserRecord};
@@ -134,28 +135,29 @@ impl Db {
     /// Gives a user a new password and ends the user's sessions, in one transaction; answers those, and the mark.
     ///
     /// # Errors
-    /// [`Error::Missing`] where the tenant has no such user.
+    /// [`Error::Missing`] where the tenant has no such user, [`Error::Changed`] where the row is not of `unchanged_since` any more.
     pub async fn set_password(
         &self,
         owner_id: &OwnerId,
         user_id: &UserId,
         password_hash: &str,
+        unchanged_since: Option<Timestamp>,
         ending: &UserEnding,
     ) -> Result<Revoked, Error> {
         transaction!(self, |connection, attempt| {
-            let changed = sqlx::query(
+            let done = sqlx::query(
                 "UPDATE bo_user SET password_hash = $3, \
-                     updated_at = CASE WHEN updated_at >= $4 THEN updated_at + 1 ELSE $4 END WHERE owner_id = $1 AND user_id = $2",
+                     updated_at = CASE WHEN updated_at >= $4 THEN updated_at + 1 ELSE $4 END \
+                 WHERE owner_id = $1 AND user_id = $2 AND ($5 IS NULL OR updated_at = $5)",
             )
             .bind(owner_id.as_str())
             .bind(user_id.as_str())
             .bind(password_hash)
             .bind(ending.at.0)
+            .bind(unchanged_since.map(Timestamp::millis))
             .execute(&mut *connection)
             .await?;
-            if changed.rows_affected() == 0 {
-                return Err(Error::Missing("user"));
-            }
+            changed(done.rows_affected(), unchanged_since, "user")?;
             connection.record(&[user_event(PASSWORD_CHANGED, ending, attempt)]).await?;
             connection.end_sessions_of(ending, attempt).await?
         })
@@ -198,7 +200,10 @@ impl Db {
             connection.record(&[Event::administered(owner_id, event, attempt)]).await?;
             match ending {
                 Some(ending) => connection.end_sessions_of(ending, attempt).await?,
-                None => Revoked::default(),
+                // Nodes remember profiles: they hear of it as of a mark that refuses no session.
+                None => {
+                    Revoked { sessions: Vec::new(), marks: vec![connection.announce_user(owner_id, &user.user_id, event, attempt).await?] }
+                }
             }
         })
     }

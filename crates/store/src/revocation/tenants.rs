@@ -2,7 +2,7 @@
 //! are at. Read by every verification, without a lock; changed so rarely that each change copies the whole.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use bo_auth_core::identifier::{OwnerId, SystemId};
@@ -21,6 +21,17 @@ struct TenantMarks {
     revision: i64,
 }
 
+/// What was heard of tenants' revisions up to some moment.
+#[derive(Clone, Default)]
+pub struct Heard(Arc<HashMap<OwnerId, TenantMarks>>);
+
+impl Heard {
+    /// The newest revision that was heard of; 0 where there was none.
+    pub fn revision(&self, owner_id: &OwnerId) -> i64 {
+        self.0.get(owner_id).map_or(0, |tenant| tenant.revision)
+    }
+}
+
 /// The marks of tenants and systems.
 #[derive(Default)]
 pub(super) struct Tenants {
@@ -37,9 +48,26 @@ impl Tenants {
         later(tenant.own, system)
     }
 
+    /// The latest mark of the tenant and of any of its systems.
+    pub(super) fn latest(&self, owner_id: &OwnerId) -> Option<Timestamp> {
+        let marks = self.marks.load();
+        let tenant = marks.get(owner_id)?;
+        tenant.systems.iter().map(|(_, (not_before, _))| *not_before).chain(tenant.own.map(|(not_before, _)| not_before)).max()
+    }
+
     /// What the tenant's rows are known to be at; 0 where nothing is known.
     pub(super) fn revision(&self, owner_id: &OwnerId) -> i64 {
         self.marks.load().get(owner_id).map_or(0, |tenant| tenant.revision)
+    }
+
+    /// What was heard up to now.
+    pub(super) fn heard(&self) -> Heard {
+        Heard(self.marks.load_full())
+    }
+
+    /// Whether that is still all there is.
+    pub(super) fn is_all(&self, heard: &Heard) -> bool {
+        Arc::ptr_eq(&self.marks.load(), &heard.0)
     }
 
     /// Takes in marks of tenants and systems; those of users are not kept here. None is ever moved earlier.
@@ -107,5 +135,17 @@ mod tests {
         assert_eq!(tenants.find(&acme, None), Some((Timestamp(10), EndReason::Kicked)));
         assert_eq!((tenants.find(&other, Some(&web)), tenants.revision(&other)), (None, 0));
         assert_eq!((tenants.revision(&acme), tenants.len()), (3, 1));
+        assert_eq!((tenants.latest(&acme), tenants.latest(&other)), (Some(Timestamp(20)), None));
+    }
+
+    #[test]
+    fn what_was_heard_stays_as_it_was() {
+        let tenants = Tenants::default();
+        let acme = OwnerId::parse("acme").unwrap();
+        let before = tenants.heard();
+        assert!(tenants.is_all(&before) && before.revision(&acme) == 0);
+        tenants.insert([mark("acme", None, 0, 3)].iter());
+        assert!(!tenants.is_all(&before) && tenants.is_all(&tenants.heard()));
+        assert_eq!((before.revision(&acme), tenants.heard().revision(&acme)), (0, 3));
     }
 }

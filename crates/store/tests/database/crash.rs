@@ -82,7 +82,7 @@ async fn a_new_password_that_was_dropped_has_ended_all_or_none() {
             assert!(db.open_session(&demo.owner_id, &new).await.unwrap().is_some());
             let hash = format!("hash {second}");
             let ending = demo.user_ending(later(second));
-            let _ = tokio::time::timeout(delay, db.set_password(&demo.owner_id, &user("u1"), &hash, &ending)).await;
+            let _ = tokio::time::timeout(delay, db.set_password(&demo.owner_id, &user("u1"), &hash, None, &ending)).await;
             settle(&db).await;
             current = db.find_credentials(&demo.owner_id, "u1@example").await.unwrap().unwrap().password_hash;
             let ended = demo.find(new.session.session_id).await.ended.is_some();

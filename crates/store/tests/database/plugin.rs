@@ -40,15 +40,15 @@ async fn versions_are_numbered_and_a_change_needs_the_revision() {
         let record = db.find_plugin(&one, "mine").await.unwrap().unwrap();
         assert_eq!((record.last_version, record.active_version, record.revision), (2, None, 2));
         assert!(db.list_published_plugins(&one).await.unwrap().is_empty());
-        assert!(db.move_plugin(&one, "mine", &full(2, 1), &event("plugin.published"), later(1)).await.unwrap());
+        assert!(db.move_plugin(&one, "mine", &full(2, 1), &event("plugin.published"), later(1)).await.unwrap().is_some());
         let mut canary = full(3, 1);
         canary.canary = Some(Canary { version: 2, share_percent: 5 });
         canary.published = None;
         assert!(
-            !db.move_plugin(&one, "mine", &full(2, 2), &event("plugin.published"), later(2)).await.unwrap(),
+            db.move_plugin(&one, "mine", &full(2, 2), &event("plugin.published"), later(2)).await.unwrap().is_none(),
             "decided on what is no more"
         );
-        assert!(db.move_plugin(&one, "mine", &canary, &event("plugin.canary"), later(2)).await.unwrap());
+        assert!(db.move_plugin(&one, "mine", &canary, &event("plugin.canary"), later(2)).await.unwrap().is_some());
         let published = db.list_published_plugins(&one).await.unwrap();
         let [plugin] = &published[..] else { panic!("{published:?}") };
         assert_eq!((plugin.active_source.as_deref(), plugin.canary_source.as_deref()), (Some("a"), Some("b")));

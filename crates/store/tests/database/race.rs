@@ -104,7 +104,7 @@ async fn no_login_slips_past_a_new_password() {
         });
         let logins: Vec<_> = logins.collect();
         let ending = demo.user_ending(later(60));
-        let ended = db.set_password(&demo.owner_id, &ending.user_id, "new hash", &ending).await.unwrap().sessions.len();
+        let ended = db.set_password(&demo.owner_id, &ending.user_id, "new hash", None, &ending).await.unwrap().sessions.len();
         let opened = join_all(logins).await.into_iter().filter(|login| *login.as_ref().unwrap()).count();
         assert_eq!(ended, opened, "whatever was opened with the old password has ended with it");
         assert!(db.list_live_sessions(&demo.owner_id, &ending.user_id, later(61)).await.unwrap().is_empty());

@@ -76,7 +76,7 @@ async fn a_new_password_ends_every_session_with_it() {
         let untouched = other.open(NOW).await;
         let mut ending = demo.user_ending(later(60));
         ending.reason = EndReason::PasswordChanged;
-        let mut ended = db.set_password(&demo.owner_id, &user("u1"), "new hash", &ending).await.unwrap().sessions;
+        let mut ended = db.set_password(&demo.owner_id, &user("u1"), "new hash", None, &ending).await.unwrap().sessions;
         ended.sort_by_key(|session| session.session_id);
         assert_eq!(ended.iter().map(|session| session.session_id).collect::<Vec<_>>(), sessions);
         assert_eq!(demo.pending().await, ended);
@@ -88,7 +88,7 @@ async fn a_new_password_ends_every_session_with_it() {
         assert_eq!(other.find(untouched).await.ended, None);
         assert_eq!(demo.audited("user.password-changed").await.len(), 1);
         assert_eq!(demo.audited("session.ended").await.len(), 3);
-        let unknown = db.set_password(&demo.owner_id, &user("none"), "x", &ending).await;
+        let unknown = db.set_password(&demo.owner_id, &user("none"), "x", None, &ending).await;
         assert!(matches!(unknown, Err(Error::Missing("user"))));
     })
     .await;

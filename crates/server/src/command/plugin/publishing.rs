@@ -166,7 +166,7 @@ impl Record {
         let author = author(self.author);
         let place = Workplace::open(&self.whose, self.stores).await?;
         let samples = (!self.off).then_some(self.samples);
-        place.desk().set_recording(&place.owner_id, samples, &author).await?;
+        place.desk().set_recording(&place.owner_id, samples, None, &author).await?;
         place.tell(output).await?;
         output.result(&json!({"samples": samples}), || match samples {
             Some(samples) => format!("the last {samples} answers are recorded, redacted"),

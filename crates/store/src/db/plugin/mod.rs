@@ -1,5 +1,5 @@
 //! Response plugins: rows of `bo_plugin`, `bo_plugin_version` and `bo_plugin_owner`. Every change is one transaction: the
-//! rows, the line of the audit trail, and the owner's revision, by which other nodes see that there is something new.
+//! rows, the line of the audit trail, and the revisions by which other nodes see that there is something new.
 
 mod activity;
 mod sample;
@@ -8,10 +8,11 @@ mod version;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::time::Timestamp;
 
+use super::not_before::Marks;
 use super::{Db, both_connections, on, transaction};
 use crate::Error;
 use crate::plugin_record::{Canary, PluginMove, PluginOwner, PluginRecord, PublishedPlugin, SwitchedOff};
-use crate::record::AuditRecord;
+use crate::record::{AuditRecord, NotBefore};
 
 #[derive(sqlx::FromRow)]
 struct PluginRow {
@@ -41,6 +42,12 @@ struct OwnerRow {
     owner_id: OwnerId,
     revision: i64,
     samples: Option<i64>,
+}
+
+impl OwnerRow {
+    fn into_owner(self) -> PluginOwner {
+        PluginOwner { owner_id: self.owner_id, revision: self.revision, samples: self.samples }
+    }
 }
 
 impl PluginRow {
@@ -93,7 +100,8 @@ impl Db {
         row.map(PluginRow::into_record).transpose()
     }
 
-    /// Changes which version answers, if the row is still at the revision that this was decided on; answers whether it was.
+    /// Changes which version answers, if the row is still at the revision that this was decided on; answers what nodes must hear
+    /// of, or nothing where it was not.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
@@ -104,8 +112,8 @@ impl Db {
         change: &PluginMove,
         event: &AuditRecord,
         now: Timestamp,
-    ) -> Result<bool, Error> {
-        transaction!(self, |connection, _attempt| {
+    ) -> Result<Option<NotBefore>, Error> {
+        transaction!(self, |connection, attempt| {
             let moved = sqlx::query(
                 "UPDATE bo_plugin SET active_version = $4, canary_version = $5, canary_share = $6, switched_off_at = $7, \
                         switched_off_code = $8, revision = revision + 1, updated_at = $9 \
@@ -123,7 +131,9 @@ impl Db {
             .execute(&mut *connection)
             .await?
             .rows_affected();
-            if moved > 0 {
+            if moved == 0 {
+                None
+            } else {
                 sqlx::query(
                     "UPDATE bo_plugin_version SET \
                          published_at = CASE WHEN version = $3 THEN $5 ELSE published_at END, \
@@ -137,10 +147,9 @@ impl Db {
                 .bind(now.0)
                 .execute(&mut *connection)
                 .await?;
-                connection.plugins_changed(owner_id).await?;
                 connection.plugin_event(owner_id, event).await?;
+                Some(connection.plugins_changed(owner_id, now, attempt).await?)
             }
-            moved > 0
         })
     }
 
@@ -152,8 +161,20 @@ impl Db {
         let rows: Vec<OwnerRow> = on!(self, read, |connection| {
             sqlx::query_as("SELECT owner_id, revision, samples FROM bo_plugin_owner").fetch_all(connection)
         })?;
-        let record = |row: OwnerRow| PluginOwner { owner_id: row.owner_id, revision: row.revision, samples: row.samples };
-        Ok(rows.into_iter().map(record).collect())
+        Ok(rows.into_iter().map(OwnerRow::into_owner).collect())
+    }
+
+    /// One owner of plugins.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn find_plugin_owner(&self, owner_id: &OwnerId) -> Result<Option<PluginOwner>, Error> {
+        let row: Option<OwnerRow> = on!(self, read, |connection| {
+            sqlx::query_as("SELECT owner_id, revision, samples FROM bo_plugin_owner WHERE owner_id = $1")
+                .bind(owner_id.as_str())
+                .fetch_optional(connection)
+        })?;
+        Ok(row.map(OwnerRow::into_owner))
     }
 
     /// How many answers of an owner are recorded at most; `None` where none are.
@@ -197,22 +218,26 @@ impl Db {
 
 /// What every change of plugins ends with, inside its transaction.
 pub(super) trait PluginLog {
-    /// Counts the owner's revision up.
-    async fn plugins_changed(&mut self, owner_id: &OwnerId) -> Result<(), Error>;
+    /// Counts the owner's revision up; answers what nodes must hear of. That is the tenant's revision, which they compare with
+    /// every request; the reserved owner of what is offered to all has no tenant's rows, and its own revision stands for them.
+    async fn plugins_changed(&mut self, owner_id: &OwnerId, now: Timestamp, attempt: u32) -> Result<NotBefore, Error>;
     /// Writes the line of the audit trail.
     async fn plugin_event(&mut self, owner_id: &OwnerId, event: &AuditRecord) -> Result<(), Error>;
 }
 
 both_connections!(PluginLog {
-    async fn plugins_changed(&mut self, owner_id: &OwnerId) -> Result<(), Error> {
-        sqlx::query(
+    async fn plugins_changed(&mut self, owner_id: &OwnerId, now: Timestamp, attempt: u32) -> Result<NotBefore, Error> {
+        let revision: i64 = sqlx::query_scalar(
             "INSERT INTO bo_plugin_owner (owner_id, revision) VALUES ($1, 1) \
-             ON CONFLICT (owner_id) DO UPDATE SET revision = bo_plugin_owner.revision + 1",
+             ON CONFLICT (owner_id) DO UPDATE SET revision = bo_plugin_owner.revision + 1 RETURNING revision",
         )
         .bind(owner_id.as_str())
-        .execute(self)
+        .fetch_one(&mut *self)
         .await?;
-        Ok(())
+        match self.announce_revision(owner_id, now, attempt).await? {
+            Some(mark) => Ok(mark),
+            None => self.pend_revision(owner_id, revision, now, attempt).await,
+        }
     }
 
     async fn plugin_event(&mut self, owner_id: &OwnerId, event: &AuditRecord) -> Result<(), Error> {

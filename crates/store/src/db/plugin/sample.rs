@@ -7,7 +7,7 @@ use super::PluginLog;
 use crate::Error;
 use crate::db::{Db, on, transaction};
 use crate::plugin_record::PluginSample;
-use crate::record::AuditRecord;
+use crate::record::{AuditRecord, NotBefore};
 
 #[derive(sqlx::FromRow)]
 struct SampleRow {
@@ -18,13 +18,29 @@ struct SampleRow {
 }
 
 impl Db {
-    /// Sets how many answers of an owner are recorded; `None` ends it and removes what was.
+    /// Sets how many answers of an owner are recorded; `None` ends it and removes what was. Where a number is `expected`, only
+    /// if it is still the one. Answers what nodes must hear of.
     ///
     /// # Errors
-    /// [`Error::DatabaseUnavailable`].
-    pub async fn set_plugin_samples(&self, owner_id: &OwnerId, samples: Option<i64>, event: &AuditRecord) -> Result<(), Error> {
-        transaction!(self, |connection, _attempt| {
-            connection.plugins_changed(owner_id).await?;
+    /// [`Error::Changed`] where it was another; [`Error::DatabaseUnavailable`].
+    #[expect(clippy::option_option, reason = "no expectation, and the expectation that nothing is recorded, differ")]
+    pub async fn set_plugin_samples(
+        &self,
+        owner_id: &OwnerId,
+        samples: Option<i64>,
+        expected: Option<Option<i64>>,
+        event: &AuditRecord,
+    ) -> Result<NotBefore, Error> {
+        transaction!(self, |connection, attempt| {
+            // From here on nobody else changes the owner's row.
+            let mark = connection.plugins_changed(owner_id, event.at, attempt).await?;
+            let present: Option<i64> = sqlx::query_scalar("SELECT samples FROM bo_plugin_owner WHERE owner_id = $1")
+                .bind(owner_id.as_str())
+                .fetch_one(&mut *connection)
+                .await?;
+            if expected.is_some_and(|expected| expected != present) {
+                return Err(Error::Changed("recording"));
+            }
             sqlx::query("UPDATE bo_plugin_owner SET samples = $2 WHERE owner_id = $1")
                 .bind(owner_id.as_str())
                 .bind(samples)
@@ -34,6 +50,7 @@ impl Db {
                 sqlx::query("DELETE FROM bo_plugin_sample WHERE owner_id = $1").bind(owner_id.as_str()).execute(&mut *connection).await?;
             }
             connection.plugin_event(owner_id, event).await?;
+            mark
         })
     }
 

@@ -268,7 +268,13 @@ both_connections!(Marks {
         Ok(mark)
     }
 
-    async fn announce_user(&mut self, owner_id: &OwnerId, user_id: &UserId, event: &AdministrationEvent, attempt: u32) -> Result<NotBefore, Error> {
+    async fn announce_user(
+        &mut self,
+        owner_id: &OwnerId,
+        user_id: &UserId,
+        event: &AdministrationEvent,
+        attempt: u32,
+    ) -> Result<NotBefore, Error> {
         let marking = Marking {
             owner_id: owner_id.clone(),
             scope: Scope::User(user_id.clone()),

@@ -90,10 +90,7 @@ impl Pool {
     pub(crate) async fn compile<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Result<R, Undone> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || drop(answer.send(job())));
-        let mut state = self.0.lock();
-        state.compilations.push("", job, limits::QUEUE)?;
-        drop(state);
-        self.0.compilations.notify_one();
+        self.0.submit_compilation(job)?;
         answered.await.map_err(|_| Undone::Lost)
     }
 }
@@ -128,6 +125,12 @@ impl Shared {
             drop(state);
             self.patient_runs.notify_one();
         }
+        Ok(())
+    }
+
+    fn submit_compilation(&self, job: Job) -> Result<(), Undone> {
+        self.lock().compilations.push("", job, limits::QUEUE)?;
+        self.compilations.notify_one();
         Ok(())
     }
 

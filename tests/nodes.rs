@@ -5,10 +5,14 @@ use std::time::Duration;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_server::fault::FaultKind;
+use bo_auth_service::operator::Author;
 use bo_auth_service::operator::key::Replacement;
-use bo_auth_store::record::KeyPurpose;
+use bo_auth_service::operator::user::UserChange;
+use bo_auth_store::cache::{Cached, Looked, USER_PURPOSE};
+use bo_auth_store::record::{KeyPurpose, UserRecord};
+use serde_json::json;
 
-use crate::support::TestApp;
+use crate::support::{Session, TestApp};
 
 one_backend!(Redis:
     a_logout_on_one_node_is_refused_on_the_other,
@@ -16,7 +20,61 @@ one_backend!(Redis:
     failures_are_counted_together,
     a_key_that_is_withdrawn_on_one_node_is_refused_on_the_other,
     what_an_operator_ends_or_changes_is_so_on_every_node,
+    a_changed_profile_shows_on_every_node_at_once,
+    a_logout_on_one_node_makes_the_other_read_the_profile_anew,
 );
+
+/// A user's profile as nodes remember it.
+struct Profile;
+
+impl Cached for Profile {
+    const PURPOSE: &'static str = USER_PURPOSE;
+    const LIFETIME: Duration = Duration::from_mins(10);
+    type Id = str;
+    type Value = UserRecord;
+}
+
+/// Shows the session to a node until it remembers the user.
+async fn until_remembered(session: &Session, node: &TestApp) {
+    let begun = std::time::Instant::now();
+    let (owner_id, user_id) = (&session.user.system.tenant.owner_id, &session.user.id);
+    let remembers = || matches!(node.service().revocations.recall::<Profile>(owner_id, user_id, node.now()), Some(Looked::Found(_)));
+    while !remembers() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the node does not remember the user");
+        assert_eq!(session.current_user().on(node).send().await.status, 200);
+    }
+}
+
+async fn a_changed_profile_shows_on_every_node_at_once(app: TestApp) {
+    let second = app.second_node().await;
+    let user = app.with_tenant("acme").await.with_user("li").await;
+    let (tenant, session) = (&user.system.tenant, user.signed_in().await);
+    let (within, beside) = (app.service().operator(Author::default()), tenant.node.operator());
+    for (operator, name) in [(&within, "one"), (&beside, "two"), (&within, "three")] {
+        for node in [&app, &second] {
+            until_remembered(&session, node).await;
+        }
+        let row = app.service().db.find_user(&tenant.owner_id, &user.id).await.unwrap().unwrap();
+        let change = UserChange { name: Some(name.to_owned()), ..UserChange::default() };
+        operator.change_user(&tenant.owner_id, row, change, None).await.unwrap();
+        for node in [&app, &second] {
+            let answer = session.current_user().on(node).send().await.json();
+            assert_eq!((&answer["data"]["name"], &answer["cacheType"]), (&json!(name), &json!("redis")));
+        }
+    }
+}
+
+async fn a_logout_on_one_node_makes_the_other_read_the_profile_anew(app: TestApp) {
+    let second = app.second_node().await;
+    let user = app.with_tenant("acme").await.with_user("li").await;
+    let (session, leaving) = (user.signed_in().await, user.signed_in().await);
+    let first = app.now();
+    until_remembered(&session, &second).await;
+    app.advance(Duration::from_secs(5));
+    assert_eq!(session.current_user().on(&second).send().await.json()["cacheDate"], first.to_string());
+    assert_eq!(leaving.logout().send().await.status, 200);
+    assert_eq!(session.current_user().on(&second).send().await.json()["cacheDate"], app.now().to_string());
+}
 
 async fn a_logout_on_one_node_is_refused_on_the_other(app: TestApp) {
     let second = app.second_node().await;

@@ -56,7 +56,7 @@ impl Announcer {
 
     /// The same for what a change has ended: sessions whose rows say so, and marks.
     pub(crate) async fn announce_revoked(&self, revoked: &Revoked) -> Result<(), Error> {
-        self.announce_all(&revoked.sessions, &revoked.sessions, &revoked.marks).await?;
+        self.announce_unfinished(revoked).await?;
         self.announced.add_marks(revoked.finished_marks().cloned());
         Ok(())
     }
@@ -77,11 +77,18 @@ impl Announcer {
         self.announce_all(&sessions, &sessions[..ended], &[]).await
     }
 
+    /// The same where something else is still to be done about the marks.
+    pub(crate) async fn announce_unfinished(&self, revoked: &Revoked) -> Result<(), Error> {
+        self.announce_all(&revoked.sessions, &revoked.sessions, &revoked.marks).await
+    }
+
     async fn announce_all(&self, refused: &[EndedSession], ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
         if refused.is_empty() && marks.is_empty() {
             return Ok(());
         }
-        let (told, uncached) = tokio::join!(self.revocations.announce_all(refused, marks), self.cache.sessions_ended(ended));
+        // In this order: what a node hears of, it may read in the cache again at once. Both use one connection, and what is sent
+        // first is done first; where that fails, nodes remember nothing of the user for a second, and the outbox repeats it.
+        let (uncached, told) = tokio::join!(biased; self.cache.sessions_ended(ended), self.revocations.announce_all(refused, marks));
         told?;
         match uncached {
             // What old servers may still see is not done here, where many wait for one another; its rows stay for the outbox.

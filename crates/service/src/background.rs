@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bo_auth_store::admission::SETTLE_EVERY;
 use metrics::{counter, gauge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -55,6 +56,8 @@ impl Background {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let every = |millis| Turns::new(Duration::from_millis(millis), stopped.clone(), Arc::clone(service));
+        let settlements = Turns::new(SETTLE_EVERY, stopped.clone(), Arc::clone(service));
+        repeat!(tasks, settlements, "settling rates", |service| settle_rates(service).await);
         repeat!(tasks, every(200), "saving nonces", |service| flush_nonces(service).await);
         repeat!(tasks, every(1_000), "sweeping the outbox", |service| service
             .announce_pending(service.clock.now().minus(OUTBOX_AGE))
@@ -91,6 +94,7 @@ impl Background {
         service.endings.drain().await;
         service.revocations.leave().await;
         for (what, result) in [
+            ("rates", settle_rates(service).await),
             ("nonces", flush_nonces(service).await),
             ("stamp uses", save_stamp_uses(service).await),
             ("what plugins did", service.save_plugin_activity().await),
@@ -153,6 +157,11 @@ async fn measure(service: &Service) -> Result<(), Error> {
             );
         }
     }
+    Ok(())
+}
+
+async fn settle_rates(service: &Service) -> Result<(), Error> {
+    service.admission.settle(&*service.clock).await;
     Ok(())
 }
 

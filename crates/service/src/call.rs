@@ -106,6 +106,15 @@ pub struct Call<'a> {
     pub now: Timestamp,
 }
 
+/// How a call is counted where its stamp need not be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counting {
+    /// By this node, which settles with the others a moment later.
+    AtOnce,
+    /// With all nodes, before the call goes on.
+    Together,
+}
+
 impl Service {
     /// Tenant, system, stamp, rates, plugin.
     ///
@@ -116,6 +125,29 @@ impl Service {
         self: &'a Arc<Self>,
         facts: &'a RequestFacts<'a>,
         plugin: PluginRule,
+        shaping: &mut Shaping,
+    ) -> Result<Call<'a>, Error> {
+        self.open(facts, plugin, Counting::AtOnce, shaping).await
+    }
+
+    /// The same for a call that guesses could be made with: its rates are exact over all nodes.
+    ///
+    /// # Errors
+    /// As [`Service::open_call`].
+    pub async fn open_account_call<'a>(
+        self: &'a Arc<Self>,
+        facts: &'a RequestFacts<'a>,
+        plugin: PluginRule,
+        shaping: &mut Shaping,
+    ) -> Result<Call<'a>, Error> {
+        self.open(facts, plugin, Counting::Together, shaping).await
+    }
+
+    async fn open<'a>(
+        self: &'a Arc<Self>,
+        facts: &'a RequestFacts<'a>,
+        plugin: PluginRule,
+        counting: Counting,
         shaping: &mut Shaping,
     ) -> Result<Call<'a>, Error> {
         let now = self.clock.now();
@@ -135,7 +167,7 @@ impl Service {
         shaping.legacy_status200 = system.settings.legacy_status200;
         shaping.origin_allowed = facts.origin.map(|origin| system.settings.allowed_origins.iter().any(|allowed| allowed == origin));
 
-        self.verify_request(&tenant, &system, facts, now).await?;
+        self.verify_request(&tenant, &system, facts, counting, now).await?;
 
         match (facts.plugin, plugin) {
             _ if is_unknown => return Err(Error::PluginUnknown),
@@ -167,7 +199,14 @@ impl Service {
     }
 
     /// The stamp must verify, be new, and the rates must have room. A stamp that fails counts against the rates too.
-    async fn verify_request(&self, tenant: &Tenant, system: &System, facts: &RequestFacts<'_>, now: Timestamp) -> Result<(), Error> {
+    async fn verify_request(
+        &self,
+        tenant: &Tenant,
+        system: &System,
+        facts: &RequestFacts<'_>,
+        counting: Counting,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let settings = &system.settings;
         let rates = [
             per_minute("address", facts.address, settings.address_requests_per_minute),
@@ -181,7 +220,11 @@ impl Service {
             None => Err(Error::ParameterMissing("XverifyApi")),
         };
         let nonce = verified.as_ref().ok().and_then(|stamp| nonce_of(stamp, settings.replay, settings.replay_window_seconds));
-        self.admit(&tenant.owner_id, &AdmissionRequest { nonce, rates: &rates }, now).await?;
+        if nonce.is_none() && settings.replay == ReplayRule::Off && counting == Counting::AtOnce {
+            accepted(self.admission.admit_at_once(&tenant.owner_id, &rates, now).await?)?;
+        } else {
+            self.admit(&tenant.owner_id, &AdmissionRequest { nonce, rates: &rates }, now).await?;
+        }
         let stamp = verified?;
         self.stamp_counter.count(&tenant.owner_id, &system.sys_id, &stamp, now);
         Ok(())
@@ -189,11 +232,15 @@ impl Service {
 
     /// Counts a call against its rates, and its nonce as used.
     pub(crate) async fn admit(&self, owner_id: &OwnerId, request: &AdmissionRequest<'_>, now: Timestamp) -> Result<(), Error> {
-        match self.admission.admit(owner_id, request, now).await? {
-            Admitted::Accepted => Ok(()),
-            Admitted::Replayed => Err(Error::VerifyApiReplayed),
-            Admitted::Limited { retry_after } => Err(Error::RateLimited { retry_after }),
-        }
+        accepted(self.admission.admit(owner_id, request, now).await?)
+    }
+}
+
+const fn accepted(admitted: Admitted) -> Result<(), Error> {
+    match admitted {
+        Admitted::Accepted => Ok(()),
+        Admitted::Replayed => Err(Error::VerifyApiReplayed),
+        Admitted::Limited { retry_after } => Err(Error::RateLimited { retry_after }),
     }
 }
 

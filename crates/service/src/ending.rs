@@ -138,8 +138,11 @@ impl Service {
             if pending.is_empty() {
                 break;
             }
+            // What a node hears of, it may read in the cache again at once; but what the cache does not take must not keep it
+            // from hearing.
+            let uncached = self.cache.sessions_ended(&pending).await;
             self.revocations.announce(&pending).await?;
-            self.cache.sessions_ended(&pending).await?;
+            uncached?;
             let still_shown = self.hide_from_old_servers(&pending).await;
             total += pending.len();
             let done = pending.iter().filter(|session| !still_shown.contains(&session.session_id));

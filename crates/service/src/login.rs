@@ -50,7 +50,7 @@ impl Service {
     /// Signs a user in (contract 1.1).
     ///
     /// # Errors
-    /// Those of [`Service::open_call`]; [`Error::ParameterInvalid`] for a password that is neither encrypted nor
+    /// Those of [`Service::open_account_call`]; [`Error::ParameterInvalid`] for a password that is neither encrypted nor
     /// allowed to be plain; [`Error::RateLimited`], [`Error::CaptchaRequired`], [`Error::CaptchaInvalid`],
     /// [`Error::LoginFailed`], [`Error::UserDisabled`], and those of the area and share ids.
     pub async fn login(
@@ -59,7 +59,7 @@ impl Service {
         request: &LoginRequest<'_>,
         shaping: &mut Shaping,
     ) -> Result<LoggedIn, Error> {
-        let call = self.open_call(facts, PluginRule::Optional, shaping).await?;
+        let call = self.open_account_call(facts, PluginRule::Optional, shaping).await?;
         let credentials = call.verify_password(request).await?;
         shaping.user_id = Some(credentials.user.user_id.shared());
         let trace = call.verify_area_and_share(&credentials.user).await?;

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::PendingMark;
+use bo_auth_store::record::{PendingMark, Scope};
 
+use crate::user_profile::CachedUser;
 use crate::{Error, Service};
 
 /// How many sessions end in one transaction, so that no logout waits long for it.
@@ -35,7 +36,11 @@ impl Service {
     }
 
     async fn finish_mark(&self, pending: &PendingMark) -> Result<usize, Error> {
-        // Whoever made it may have died before telling.
+        // Whoever made it may have died before telling. What a node hears of, it may read in the cache again at once.
+        let uncached = match &pending.mark.scope {
+            Scope::User(user_id) => self.cache.remove::<CachedUser>(&pending.mark.owner_id, user_id.as_str()).await,
+            Scope::System(_) | Scope::Tenant => Ok(()),
+        };
         self.revocations.announce_all(&[], std::slice::from_ref(&pending.mark)).await?;
         let (mut total, mut after) = (0, None);
         loop {
@@ -55,6 +60,7 @@ impl Service {
             self.db.hold_mark(&pending.mark, self.clock.now().plus(CLAIM)).await?;
             tokio::task::yield_now().await;
         }
+        uncached?;
         self.db.remove_mark(&pending.mark).await?;
         if total > 0 {
             tracing::info!(sessions = total, reason = pending.mark.reason.as_str(), "the sessions that a mark refuses have ended");

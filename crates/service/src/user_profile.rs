@@ -1,11 +1,12 @@
-//! Users' profiles through the cache: where `cacheType` and `cacheDate` come from.
+//! Users' profiles through the cache: where `cacheType` and `cacheDate` come from. What this node remembers in front of a
+//! shared cache is of that cache, and says so.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::cache::{CacheKind, Cached, Lookup, Refill, USER_PURPOSE};
+use bo_auth_store::cache::{CacheKind, Cached, Looked, Lookup, Place, Refill, USER_PURPOSE};
 use bo_auth_store::record::UserRecord;
 
 use crate::{Error, Service};
@@ -32,8 +33,21 @@ pub struct Fetched<T> {
 }
 
 impl Service {
-    /// The profile of a user: from the cache, or from the database and then into the cache.
+    /// The profile of a user: from this node's memory, from the cache, or from the database and then into both.
     pub(crate) async fn find_profile(&self, owner_id: &OwnerId, user_id: &UserId) -> Result<Option<Fetched<UserRecord>>, Error> {
+        let place = match self.revocations.recall::<CachedUser>(owner_id, user_id, self.clock.now()) {
+            Some(Looked::Found(hit)) => {
+                return Ok(Some(Fetched { value: hit.value, cache_type: self.cache.kind(), cache_date: hit.fetched_at }));
+            }
+            Some(Looked::Vacant(place)) => Some(place),
+            None => None,
+        };
+        let found = self.find_cached_profile(owner_id, user_id).await?;
+        self.remember(place, owner_id, found.as_ref());
+        Ok(found)
+    }
+
+    async fn find_cached_profile(&self, owner_id: &OwnerId, user_id: &UserId) -> Result<Option<Fetched<UserRecord>>, Error> {
         let cache_type = self.cache.kind();
         // A cache that does not answer is a miss: the database is the truth.
         let refill = match self.cache.lookup::<CachedUser>(owner_id, user_id.as_str()).await {
@@ -52,8 +66,20 @@ impl Service {
         if !self.cache.take_login_flag(owner_id, user_id).await.unwrap_or(true) {
             return self.find_profile(owner_id, user_id).await;
         }
+        let place = match self.revocations.recall::<CachedUser>(owner_id, user_id, self.clock.now()) {
+            Some(Looked::Vacant(place)) => Some(place),
+            Some(Looked::Found(_)) | None => None,
+        };
         let refill = self.cache.begin_refill::<CachedUser>(owner_id, user_id.as_str()).await.ok();
-        self.read_profile(refill, owner_id, user_id).await
+        let found = self.read_profile(refill, owner_id, user_id).await?;
+        self.remember(place, owner_id, found.as_ref());
+        Ok(found)
+    }
+
+    fn remember(&self, place: Option<Place>, owner_id: &OwnerId, found: Option<&Fetched<UserRecord>>) {
+        if let (Some(place), Some(found)) = (place, found) {
+            self.revocations.remember::<CachedUser>(place, owner_id, &found.value, found.cache_date);
+        }
     }
 
     async fn read_profile(

@@ -23,6 +23,8 @@ pub enum Guard {
     ExtendAccess,
     /// Only who still finds its lease fills the cache.
     RefillLease,
+    /// What a node was reading of a user when it heard of that user is not remembered.
+    FrontPlace,
 }
 
 #[cfg(feature = "failpoints")]

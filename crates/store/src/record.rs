@@ -334,7 +334,7 @@ pub struct NotBefore {
     pub owner_id: OwnerId,
     /// Whose sessions.
     pub scope: Scope,
-    /// From when on sessions must have begun; the epoch where only the tenant's rows have changed.
+    /// From when on sessions must have begun; the epoch where only rows of the tenant or of the user have changed.
     pub not_before: Timestamp,
     /// Why.
     pub reason: EndReason,

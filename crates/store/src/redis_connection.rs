@@ -1,5 +1,6 @@
 //! The connection to Redis: one server or a Redis Cluster, opened when it is first needed and again when it breaks.
-//! No call waits longer than a second, and while Redis is away calls fail at once instead of queueing.
+//! No call waits longer than a second, one that a request waits for not longer than a tenth of that, and while Redis is away
+//! calls fail at once instead of queueing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,6 +22,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a call may take, whatever it waits for: connecting, other calls, Redis.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a call may take that a request waits for and can do without: together with what a logout then waits out, it
+/// stays within its bound.
+const HURRY: Duration = Duration::from_millis(100);
+
 /// How long calls fail at once after one found Redis away. Then one call tries while the others go on failing at once, so that
 /// an outage costs callers nothing but the first wait.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -35,7 +40,12 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub struct RedisConnection {
     route: Route,
+    /// How long a call may take.
+    patience: Duration,
     pause: Arc<Pause>,
+    /// Both for those in a hurry: that Redis did not answer them says little to whoever can wait.
+    hurry: Duration,
+    hurried: Arc<Pause>,
 }
 
 #[derive(Clone)]
@@ -67,7 +77,21 @@ impl RedisConnection {
         }
         is_cluster |= nodes.len() > 1;
         let route = if is_cluster { Route::Cluster(open_cluster(nodes)?) } else { Route::Server(open_server(nodes)?) };
-        Ok(Self { route, pause: Arc::new(Pause { opened: Instant::now(), until_millis: AtomicU64::new(0) }) })
+        let (pause, hurried) = (Arc::new(Pause::none()), Arc::new(Pause::none()));
+        Ok(Self { route, patience: CALL_TIMEOUT, pause, hurry: HURRY, hurried })
+    }
+
+    /// The same connection for calls that a request waits for and can do without: they give up after a tenth of a second,
+    /// and then fail at once for a while.
+    #[must_use]
+    pub fn hurried(self) -> Self {
+        Self { patience: self.hurry, pause: Arc::clone(&self.hurried), ..self }
+    }
+
+    /// The same with another measure of hurry, for tests that are not about it on machines that are busy.
+    #[cfg(test)]
+    pub(crate) fn with_hurry(self, hurry: Duration) -> Self {
+        Self { hurry, ..self }
     }
 
     /// Whether keys are spread over several servers, so that one call can only touch keys of one hash slot.
@@ -85,11 +109,11 @@ impl RedisConnection {
     }
 
     /// Runs one call within the time allowed, and notes what it says about Redis.
-    async fn bounded<T>(pause: &Pause, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        if pause.is_on() {
+    async fn bounded<T>(pause: &Pause, patience: Duration, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        if pause.is_on(patience) {
             return Err(io_error(std::io::ErrorKind::NotConnected, "Redis did not answer a moment ago"));
         }
-        let outcome = match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        let outcome = match tokio::time::timeout(patience, call).await {
             Ok(outcome) => outcome,
             Err(_) => Err(io_error(std::io::ErrorKind::TimedOut, "Redis did not answer in time")),
         };
@@ -108,7 +132,7 @@ impl ConnectionLike for RedisConnection {
             Route::Server(connection) => connection.req_packed_command(cmd),
             Route::Cluster(connection) => connection.req_packed_command(cmd),
         };
-        Box::pin(Self::bounded(&self.pause, call))
+        Box::pin(Self::bounded(&self.pause, self.patience, call))
     }
 
     fn req_packed_commands<'a>(&'a mut self, pipeline: &'a Pipeline, offset: usize, count: usize) -> RedisFuture<'a, Vec<Value>> {
@@ -116,7 +140,7 @@ impl ConnectionLike for RedisConnection {
             Route::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
             Route::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
         };
-        Box::pin(Self::bounded(&self.pause, call))
+        Box::pin(Self::bounded(&self.pause, self.patience, call))
     }
 
     fn get_db(&self) -> i64 {
@@ -134,18 +158,22 @@ impl fmt::Debug for RedisConnection {
 }
 
 impl Pause {
+    fn none() -> Self {
+        Self { opened: Instant::now(), until_millis: AtomicU64::new(0) }
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Whether a call must fail at once. The one that finds the pause run out tries, for all.
-    fn is_on(&self) -> bool {
+    fn is_on(&self, patience: Duration) -> bool {
         let until = self.until_millis.load(Ordering::Relaxed);
         if until == 0 {
             return false;
         }
         // One that tries and is given up half-way holds the others back for no longer than it could have taken.
-        let tried = self.after(CALL_TIMEOUT + PAUSE);
+        let tried = self.after(patience + PAUSE);
         self.now() < until || self.until_millis.compare_exchange(until, tried, Ordering::Relaxed, Ordering::Relaxed).is_err()
     }
 

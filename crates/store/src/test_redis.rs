@@ -2,6 +2,7 @@
 //! of it that can break down.
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
 
 use bo_auth_core::identifier::OwnerId;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
@@ -17,7 +18,12 @@ pub(crate) fn redis_url() -> String {
 }
 
 pub(crate) fn redis() -> RedisConnection {
-    RedisConnection::open(&redis_url()).unwrap()
+    patient(&redis_url())
+}
+
+/// A connection whose calls wait for a busy machine.
+pub(crate) fn patient(url: &str) -> RedisConnection {
+    RedisConnection::open(url).unwrap().with_hurry(Duration::from_secs(1))
 }
 
 /// A tenant that no other test and no earlier run has.

@@ -91,6 +91,16 @@ impl Verdict {
         }
     }
 
+    /// Finds the logouts that took longer.
+    pub(crate) fn bound_logouts(&mut self, bound: Duration) {
+        let late = self.logout_times.iter().filter(|time| **time > bound).count();
+        if late > 0 {
+            self.found += late;
+            let longest = self.logout_time(100);
+            self.tell(|| format!("{late} logouts took longer than {bound:?}, one of them {longest:?}"));
+        }
+    }
+
     fn tell(&mut self, words: impl FnOnce() -> String) {
         if self.told.len() < TOLD {
             self.told.push(words());
@@ -128,6 +138,15 @@ mod tests {
     fn verify_at(history: &History, session: usize, began: Instant, outcome: Outcome) {
         let ended = began + Duration::from_millis(1);
         history.record(Operation { session: Some(session), kind: Kind::Verify, node: 0, began, ended, outcome, code: None });
+    }
+
+    #[test]
+    fn a_logout_that_takes_too_long_is_a_violation() {
+        let mut verdict = Verdict { logout_times: [900, 1_200, 1_201].map(Duration::from_millis).to_vec(), ..Verdict::default() };
+        verdict.bound_logouts(Duration::from_millis(1_201));
+        assert_eq!(verdict.violations(), 0);
+        verdict.bound_logouts(Duration::from_millis(1_200));
+        assert_eq!((verdict.violations(), verdict.told.len()), (1, 1));
     }
 
     #[test]

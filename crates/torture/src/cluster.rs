@@ -12,7 +12,7 @@ use crate::Failure;
 use crate::calls::Protocol;
 use crate::client::{Client, account, mobile};
 use crate::form::Form;
-use crate::frontend::{Frontend, OWNER, PASSWORD, STAMP_KEY, plain};
+use crate::frontend::{Frontend, OWNER, PASSWORD, REUSING, STAMP_KEY, plain};
 use crate::history::{History, Outcome};
 use crate::load::{Load, Weight};
 use crate::node::{Addresses, Node};
@@ -202,7 +202,8 @@ pub(crate) async fn make_tenant(binary: &Path, directory: &Path, stores: &BTreeM
     let rates = ["addressRequestsPerMinute", "tenantRequestsPerMinute", "accountLoginsPerMinute"].map(|name| format!("{name}=60000000"));
     let tenant = ["tenant", "add", "--owner", OWNER, "--des-key", STAMP_KEY].into_iter().map(str::to_owned);
     let tenant = tenant.chain(rates.into_iter().flat_map(|rate| ["--setting".to_owned(), rate])).collect();
-    let mut commands: Vec<Vec<String>> = vec![tenant];
+    let system = ["system", "add", "--owner", OWNER, "--sys", REUSING, "--setting", "replay=off"].map(str::to_owned).to_vec();
+    let mut commands: Vec<Vec<String>> = vec![tenant, system];
     for user in 0..USERS {
         let (account, mobile, id) = (account(user), mobile(user), format!("u-{user}"));
         let words =

@@ -29,23 +29,36 @@ pub(crate) enum Proof {
     Cookie(String),
 }
 
+/// The tenant's system whose frontends send one stamp for many calls: a GUID counts as often as it is sent (`replay: off`).
+pub(crate) const REUSING: &str = "reusing";
+
 /// A frontend.
 pub(crate) struct Frontend {
     key: StampKey,
     rules: StampRules,
+    /// The system; the default one where none is named.
+    system: Option<&'static str>,
 }
 
 impl Frontend {
     pub(crate) fn new() -> Result<Self, Failure> {
+        Self::of(None)
+    }
+
+    /// One of a system.
+    pub(crate) fn of(system: Option<&'static str>) -> Result<Self, Failure> {
         let id = KeyId::parse("torture").map_err(|error| error.to_string())?;
         let key = StampKey::new(id, STAMP_KEY.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(Self { key, rules: StampRules::new(&SystemSettings::default()) })
+        Ok(Self { key, rules: StampRules::new(&SystemSettings::default()), system })
     }
 
     /// A request with the X headers. Its stamp carries no time: clocks are part of the torture.
     fn stamped(&self, method: &str, path: &str, authorization: Option<&str>, body: &str) -> String {
         let stamp = encrypt_stamp(&new_stamp_plaintext(&SystemRandom::default(), None), &self.key, &self.rules);
         let mut text = format!("{method} /bo/api/v3{path} HTTP/1.1\r\nHost: torture\r\nXownerId: {OWNER}\r\nXverifyApi: {stamp}\r\n");
+        if let Some(system) = self.system {
+            let _ = write!(text, "XsysId: {system}\r\n");
+        }
         if let Some(token) = authorization {
             let _ = write!(text, "Authorization: Bearer {token}\r\n");
         }

@@ -145,20 +145,25 @@ impl Operator {
         if let Some(service) = &self.running {
             return service.take_effect(change, revoked).await;
         }
+        // What a node hears of, it may read in the cache again at once.
+        let uncached = self.uncache(change, revoked).await;
         if let Some(revocations) = &self.revocations {
             revocations.announce_all(&revoked.sessions, &revoked.marks).await?;
-            for mark in revoked.finished_marks() {
+            // Where the cache holds what was before, a server makes good for it.
+            for mark in revoked.finished_marks().filter(|_| uncached.is_ok()) {
                 self.db.remove_mark(mark).await?;
             }
         }
-        if let Some(cache) = &self.cache {
-            cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
-            if let Some(user_id) = &change.user_id {
-                cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
-            }
-            cache.sessions_ended(&revoked.sessions).await?;
+        uncached
+    }
+
+    async fn uncache(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
+        if let Some(user_id) = &change.user_id {
+            cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
         }
-        Ok(())
+        Ok(cache.sessions_ended(&revoked.sessions).await?)
     }
 }
 
@@ -194,12 +199,18 @@ impl Service {
 
     /// Lets a change take effect here and on every other node, before this returns.
     async fn take_effect(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+        if let Some(user_id) = &change.user_id {
+            // What a node hears of, it may read in the cache again at once.
+            let uncached = self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await;
+            match &uncached {
+                Ok(()) => self.announcer.announce_revoked(revoked).await?,
+                Err(_) => self.announcer.announce_unfinished(revoked).await?,
+            }
+            self.hide_from_old_servers(&revoked.sessions).await;
+            return Ok(uncached?);
+        }
         self.announcer.announce_revoked(revoked).await?;
         self.hide_from_old_servers(&revoked.sessions).await;
-        if let Some(user_id) = &change.user_id {
-            self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
-            return Ok(());
-        }
         self.tenants.forget(&change.owner_id, &self.cache).await;
         self.tenants.reload_origins(&self.db).await
     }

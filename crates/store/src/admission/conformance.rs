@@ -7,7 +7,7 @@ use bo_auth_core::time::Timestamp;
 use futures_util::future::join_all;
 
 use super::*;
-use crate::test_redis::{Relay, Weather, new_owner, redis};
+use crate::test_redis::{Relay, Weather, new_owner, patient, redis};
 use crate::test_sqlite::TestDatabase;
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -171,7 +171,7 @@ async fn windows_and_rates_pass_in_redis() {
 #[tokio::test]
 async fn while_redis_is_away_this_node_judges_alone() {
     let relay = Relay::start().await;
-    let node = Admission::shared(RedisConnection::open(&relay.url).unwrap());
+    let node = Admission::shared(patient(&relay.url));
     let owner = new_owner("");
     let rates = [rate("address", "a", 1, 5)];
     assert_eq!(admit(&node, &owner, Some(1), &rates).await, Admitted::Accepted);
@@ -209,7 +209,7 @@ async fn while_redis_is_away_this_node_judges_alone() {
 #[tokio::test]
 async fn a_claim_of_the_outage_counts_before_it_is_written() {
     let relay = Relay::start().await;
-    let node = Admission::shared(RedisConnection::open(&relay.url).unwrap());
+    let node = Admission::shared(patient(&relay.url));
     let owner = new_owner("");
     relay.becomes(Weather::Down);
     assert_eq!(admit(&node, &owner, Some(1), &[]).await, Admitted::Accepted);

@@ -13,14 +13,23 @@ use super::rate::{NOTHING_ALLOWED, Pace, Rate, Step, micros};
 
 const SHARDS: usize = 256;
 
-/// How many keys are counted at most, in all: some 50 MB when full.
+/// How many keys are counted at most, in all: some 70 MB when full.
 const CAPACITY: usize = 1 << 20;
 
 /// A shard that is full is not searched for expired keys again before so many microseconds have passed.
 const SWEEP_PAUSE: i64 = 1_000_000;
 
 /// Scope, name and key of a rate as two keyed hashes: entries have one size, and nobody can make two keys collide.
-type Counted = (u64, u64);
+pub(super) type Counted = (u64, u64);
+
+/// What is kept of a key.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    /// When its allowance is whole again.
+    whole_at: i64,
+    /// How much of that is debt: what nodes together have admitted beyond it.
+    debt: i64,
+}
 
 /// Counts rates in memory.
 #[derive(Debug)]
@@ -32,10 +41,9 @@ pub(super) struct RateLimiter {
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// When each key's allowance is whole again.
-    whole_at: HashMap<Counted, i64>,
-    /// The same for the keys that found no room.
-    shared_whole_at: i64,
+    kept: HashMap<Counted, Kept>,
+    /// For the keys that found no room.
+    shared: Kept,
     sweep_after: i64,
 }
 
@@ -83,8 +91,8 @@ impl RateLimiter {
     fn wait_for(&self, scope: &str, rate: &Rate<'_>, now: Timestamp) -> Option<Duration> {
         let Some(pace) = rate.pace() else { return Some(NOTHING_ALLOWED) };
         let counted = self.counted(scope, rate);
-        let whole_at = lock(self.shard(counted)).whole_at.get(&counted).copied()?;
-        match pace.step(whole_at, micros(now)) {
+        let kept = lock(self.shard(counted)).kept.get(&counted).copied()?;
+        match pace.step_in_debt(kept.whole_at, kept.debt, micros(now)) {
             Step::Refused(wait) => Some(duration(wait)),
             Step::Allowed(_) => None,
         }
@@ -94,12 +102,30 @@ impl RateLimiter {
     fn give_back(&self, scope: &str, rate: &Rate<'_>) {
         let Some(pace) = rate.pace() else { return };
         let counted = self.counted(scope, rate);
-        if let Some(whole_at) = lock(self.shard(counted)).whole_at.get_mut(&counted) {
-            *whole_at -= pace.interval;
+        if let Some(kept) = lock(self.shard(counted)).kept.get_mut(&counted) {
+            kept.whole_at -= pace.interval;
         }
     }
 
-    fn counted(&self, scope: &str, rate: &Rate<'_>) -> Counted {
+    /// Takes over what all nodes together have counted: the allowance is whole again `ahead` microseconds after `now`. What
+    /// this node has counted by itself is never forgotten for it.
+    pub(super) fn agree(&self, counted: Counted, pace: Pace, ahead: i64, now: Timestamp) {
+        let now = micros(now);
+        let whole_at = now.saturating_add(ahead);
+        let mut shard = lock(self.shard(counted));
+        let is_full = shard.kept.len() >= self.shard_capacity;
+        let kept = match shard.kept.entry(counted) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(_) if is_full => return,
+            Entry::Vacant(entry) => entry.insert(Kept::default()),
+        };
+        if whole_at > kept.whole_at {
+            *kept = Kept { whole_at, debt: (ahead - pace.reach()).max(0) };
+        }
+    }
+
+    /// The name under which a rate is counted here.
+    pub(super) fn counted(&self, scope: &str, rate: &Rate<'_>) -> Counted {
         let parts = (scope, rate.name, rate.key);
         (hash(&self.hashes[0], parts), hash(&self.hashes[1], parts))
     }
@@ -110,25 +136,25 @@ impl RateLimiter {
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).whole_at.len()).sum()
+        self.shards.iter().map(|shard| lock(shard).kept.len()).sum()
     }
 }
 
 impl Shard {
     fn step(&mut self, counted: Counted, pace: Pace, now: i64, capacity: usize) -> Result<(), Duration> {
-        if self.whole_at.len() >= capacity && self.sweep_after <= now {
+        if self.kept.len() >= capacity && self.sweep_after <= now {
             self.sweep(now);
             self.sweep_after = now.saturating_add(SWEEP_PAUSE);
         }
-        let is_full = self.whole_at.len() >= capacity;
-        let whole_at = match self.whole_at.entry(counted) {
+        let is_full = self.kept.len() >= capacity;
+        let kept = match self.kept.entry(counted) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(_) if is_full => &mut self.shared_whole_at,
-            Entry::Vacant(entry) => entry.insert(0),
+            Entry::Vacant(_) if is_full => &mut self.shared,
+            Entry::Vacant(entry) => entry.insert(Kept::default()),
         };
-        match pace.step(*whole_at, now) {
+        match pace.step_in_debt(kept.whole_at, kept.debt, now) {
             Step::Allowed(next) => {
-                *whole_at = next;
+                *kept = Kept { whole_at: next, debt: 0 };
                 Ok(())
             }
             Step::Refused(wait) => Err(duration(wait)),
@@ -136,9 +162,9 @@ impl Shard {
     }
 
     fn sweep(&mut self, now: i64) {
-        self.whole_at.retain(|_, whole_at| *whole_at > now);
-        if self.whole_at.capacity() > 64 && self.whole_at.len() < self.whole_at.capacity() / 8 {
-            self.whole_at.shrink_to_fit();
+        self.kept.retain(|_, kept| kept.whole_at > now);
+        if self.kept.capacity() > 64 && self.kept.len() < self.kept.capacity() / 8 {
+            self.kept.shrink_to_fit();
         }
     }
 }
@@ -188,6 +214,27 @@ mod tests {
         assert_eq!(limiter.admit("a", &[rate("address", "b", 3)], NOW), Ok(()));
         assert_eq!(limiter.admit("a", &[rate("address", "b", 3)], NOW), Ok(()));
         assert_eq!(limiter.admit("a", &[rate("address", "b", 3), slow], NOW), Err(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn what_all_nodes_have_counted_holds_here_and_a_debt_is_paid_off() {
+        let limiter = RateLimiter::new();
+        let rate = rate("address", "b", 3);
+        let (counted, pace) = (limiter.counted("a", &rate), rate.pace().unwrap());
+        let second = Duration::from_secs(1);
+        // Others have used the whole burst.
+        limiter.agree(counted, pace, 3_000_000, NOW);
+        assert_eq!(limiter.admit("a", &[rate], NOW), Err(second));
+        assert_eq!(limiter.admit("a", &[rate], NOW.plus(second)), Ok(()));
+        // Less than what is known here changes nothing.
+        limiter.agree(counted, pace, 1, NOW.plus(second));
+        assert_eq!(limiter.admit("a", &[rate], NOW.plus(second)), Err(second));
+        // Two more than there were.
+        limiter.agree(counted, pace, 5_000_000, NOW.plus(second));
+        assert_eq!(limiter.admit("a", &[rate], NOW.plus(second)), Err(3 * second));
+        assert_eq!(limiter.admit("a", &[rate], NOW.plus(3 * second)), Err(second));
+        assert_eq!(limiter.admit("a", &[rate], NOW.plus(4 * second)), Ok(()));
+        assert_eq!(limiter.admit("a", &[rate], NOW.plus(4 * second)), Err(second));
     }
 
     #[test]

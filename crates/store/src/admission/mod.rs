@@ -5,6 +5,7 @@ mod address_gate;
 mod limiter;
 mod rate;
 mod replay;
+mod settlement;
 mod shared;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub use self::rate::Rate;
 pub use self::replay::{REPLAY_CAPACITY, ReplayGuard, UnsavedClaims};
 
 use self::limiter::RateLimiter;
+use self::settlement::Unsettled;
 use self::shared::SharedAdmission;
 use crate::{Db, Error, RedisConnection};
 
@@ -50,11 +52,27 @@ pub enum Admitted {
     },
 }
 
+/// How often what nodes have admitted by themselves is settled with Redis, at least.
+pub const SETTLE_EVERY: Duration = Duration::from_millis(100);
+
 /// Counts requests and what they may use once.
+///
+/// # At once, and settled later
+///
+/// [`Admission::admit`] asks Redis and waits for its answer: rates are then exact over all nodes. That is for what uses a
+/// nonce, which needs Redis anyway, and for all that has to do with accounts.
+///
+/// [`Admission::admit_at_once`] waits for nobody. This node judges by what it knows, and every 100 ms
+/// ([`Admission::settle`], one call however many requests there were) adds what it has admitted to the count in Redis, and
+/// takes over what all nodes have counted. Until then each node may let through what the rate had left when it last heard:
+/// at most nodes × what one interval lets through, a burst where the rate was unused. What was admitted beyond the rate is
+/// a debt that all of them pay off before they go on, up to three bursts. Rates that wait to be settled are 65,536 at
+/// most; who finds no room waits for Redis.
 ///
 /// # While Redis is away
 ///
-/// Nobody must be kept from signing out, so requests are still judged, by this node alone: its own rates, each as
+/// Nobody must be kept from signing out, so requests wait a tenth of a second for it, and while it is away not at all; they
+/// are still judged, by this node alone: its own rates, each as
 /// strict as the shared one, and its own memory of used nonces. That memory also holds what this node has claimed in
 /// Redis, so that an outage, or a Redis that lost its data, does not open it to what it has seen itself. What it claims
 /// meanwhile is written to Redis as soon as Redis is back. What remains: in an outage a nonce can be used once on each
@@ -71,6 +89,7 @@ pub struct Admission {
 struct OwnAdmission {
     limiter: RateLimiter,
     guard: ReplayGuard,
+    unsettled: Unsettled,
 }
 
 impl Admission {
@@ -86,7 +105,7 @@ impl Admission {
 
     /// The same with a memory of so many nonces.
     pub fn with_capacity(connection: Option<RedisConnection>, nonces: usize) -> Self {
-        let own = OwnAdmission { limiter: RateLimiter::new(), guard: ReplayGuard::new(nonces) };
+        let own = OwnAdmission { limiter: RateLimiter::new(), guard: ReplayGuard::new(nonces), unsettled: Unsettled::new() };
         Self { shared: connection.map(SharedAdmission::new), own: Arc::new(own) }
     }
 
@@ -105,6 +124,43 @@ impl Admission {
                 tracing::debug!(%error, "a request is admitted by this node alone");
                 self.own.admit(owner_id, request, now)
             }
+        }
+    }
+
+    /// Counts a request that uses no nonce against its rates, without waiting for Redis: see above.
+    ///
+    /// # Errors
+    /// As [`Admission::admit`], which is asked where too many rates wait to be settled.
+    pub async fn admit_at_once(&self, owner_id: &OwnerId, rates: &[Rate<'_>], now: Timestamp) -> Result<Admitted, Error> {
+        let request = AdmissionRequest { nonce: None, rates };
+        if self.shared.is_none() {
+            return self.own.admit(owner_id, &request, now);
+        }
+        match self.own.admit_unsettled(owner_id, rates, now) {
+            Some(admitted) => Ok(admitted),
+            None => Box::pin(self.admit(owner_id, &request, now)).await,
+        }
+    }
+
+    /// Adds what this node has admitted at once to what Redis counts, and takes over what all nodes have counted. To be
+    /// called every [`SETTLE_EVERY`]; asks nobody where nothing was admitted. What cannot be settled because Redis is away is
+    /// counted in `bo_auth_admission_degraded_total` and not told later: this node has held it to the rates by itself.
+    pub async fn settle(&self, clock: &dyn Clock) {
+        let Some(shared) = &self.shared else { return };
+        let steps = self.own.unsettled.drain();
+        if steps.is_empty() {
+            return;
+        }
+        let ahead = shared.settle(&steps).await;
+        let now = clock.now();
+        for ((counted, steps), ahead) in steps.iter().zip(ahead) {
+            let Some(ahead) = ahead else {
+                metrics::counter!("bo_auth_admission_degraded_total").increment(u64::from(steps.count));
+                continue;
+            };
+            // What was admitted in the meantime is on its way.
+            let since = i64::from(self.own.unsettled.count(*counted)).saturating_mul(steps.pace.interval);
+            self.own.limiter.agree(*counted, steps.pace, ahead.saturating_add(since), now);
         }
     }
 
@@ -183,6 +239,24 @@ impl OwnAdmission {
         }
     }
 
+    /// Counts against the rates, and notes that Redis has not heard of it; `None`, and nothing is counted, where there is
+    /// no room to note that.
+    fn admit_unsettled(&self, owner_id: &OwnerId, rates: &[Rate<'_>], now: Timestamp) -> Option<Admitted> {
+        let scope = owner_id.as_str();
+        if !rates.iter().all(|rate| self.unsettled.has_room(self.limiter.counted(scope, rate))) {
+            return None;
+        }
+        if let Err(retry_after) = self.limiter.admit(scope, rates, now) {
+            return Some(Admitted::Limited { retry_after });
+        }
+        for rate in rates {
+            if let Some(pace) = rate.pace() {
+                self.unsettled.add(self.limiter.counted(scope, rate), owner_id, rate, pace);
+            }
+        }
+        Some(Admitted::Accepted)
+    }
+
     /// Remembers a nonce that Redis took for new. It is not, where this node claimed it while Redis was away, or
     /// before Redis lost it.
     fn note(&self, owner_id: &OwnerId, request: &AdmissionRequest<'_>, now: Timestamp) -> Admitted {
@@ -197,3 +271,5 @@ impl OwnAdmission {
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod settling;

@@ -1,6 +1,7 @@
 //! The cache in front of the database: one meaning, three engines, keys tied to the type of their value. A miss means
 //! "unknown, ask the database", never "there is none". A refill that was overtaken by an invalidation is refused.
 
+pub(crate) mod front;
 pub(crate) mod key;
 mod local;
 mod redis;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::SqlitePool;
 
+pub use self::front::{Looked, Place};
 pub use self::local::LocalCache;
 pub use self::redis::RedisCache;
 pub use self::refill::{Lookup, Refill};

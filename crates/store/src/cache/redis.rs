@@ -53,7 +53,8 @@ struct Scripts {
 impl RedisCache {
     pub(super) fn new(connection: RedisConnection) -> Self {
         let scripts = Scripts { read_or_lease: Script::new(READ_OR_LEASE), replace: Script::new(REPLACE), increase: Script::new(INCREASE) };
-        Self { connection, scripts: Arc::new(scripts) }
+        // A miss is an answer too, and the database has a better one than a Redis that does not answer.
+        Self { connection: connection.hurried(), scripts: Arc::new(scripts) }
     }
 
     pub(super) async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {

@@ -16,7 +16,7 @@ use super::event::{Event, EventLog, event_id_of};
 use super::not_before_row::{MarkRow, parts};
 use super::{Db, both_connections, on, transaction};
 use crate::Error;
-use crate::record::{Actor, Marking, NotBefore, RequestTrace, Revoked, Scope};
+use crate::record::{Actor, AdministrationEvent, Marking, NotBefore, RequestTrace, Revoked, Scope};
 
 /// What a login must know of its tenant and system.
 pub(super) struct Bounds {
@@ -119,6 +119,15 @@ pub(super) trait Marks {
 
     /// Moves the tenant's revision on, and says so to whoever Redis does not reach; `None` where there is no such tenant.
     async fn announce_revision(&mut self, owner_id: &OwnerId, at: Timestamp, attempt: u32) -> Result<Option<NotBefore>, Error>;
+
+    /// Says that a user's row has changed, to whoever Redis does not reach: a mark that refuses no session.
+    async fn announce_user(
+        &mut self,
+        owner_id: &OwnerId,
+        user_id: &UserId,
+        event: &AdministrationEvent,
+        attempt: u32,
+    ) -> Result<NotBefore, Error>;
 
     /// Says that an owner is at a revision, to whoever Redis does not reach.
     async fn pend_revision(&mut self, owner_id: &OwnerId, revision: i64, at: Timestamp, attempt: u32) -> Result<NotBefore, Error>;
@@ -253,6 +262,28 @@ both_connections!(Marks {
             not_before: Timestamp(0),
             reason: marking.reason,
             revision,
+            event_id,
+        };
+        self.pend(&mark, &marking).await?;
+        Ok(mark)
+    }
+
+    async fn announce_user(&mut self, owner_id: &OwnerId, user_id: &UserId, event: &AdministrationEvent, attempt: u32) -> Result<NotBefore, Error> {
+        let marking = Marking {
+            owner_id: owner_id.clone(),
+            scope: Scope::User(user_id.clone()),
+            reason: EndReason::Kicked,
+            actor: Actor::Admin,
+            at: event.at,
+            trace: RequestTrace::default(),
+        };
+        let event_id = event_id_of(event.at, SessionId::from_number(event.event_id), attempt);
+        let mark = NotBefore {
+            owner_id: marking.owner_id.clone(),
+            scope: marking.scope.clone(),
+            not_before: Timestamp(0),
+            reason: marking.reason,
+            revision: 0,
             event_id,
         };
         self.pend(&mark, &marking).await?;

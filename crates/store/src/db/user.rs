@@ -11,6 +11,7 @@ use sqlx::types::Json;
 use super::administration::{AdministrationRows, changed};
 use super::ending::UserSessions;
 use super::event::{Event, EventLog, PASSWORD_CHANGED, event_id_of};
+use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
 use crate::record::{AdministrationEvent, Credentials, Revoked, UserEnding, UserRecord};
@@ -199,7 +200,10 @@ impl Db {
             connection.record(&[Event::administered(owner_id, event, attempt)]).await?;
             match ending {
                 Some(ending) => connection.end_sessions_of(ending, attempt).await?,
-                None => Revoked::default(),
+                // Nodes remember profiles: they hear of it as of a mark that refuses no session.
+                None => {
+                    Revoked { sessions: Vec::new(), marks: vec![connection.announce_user(owner_id, &user.user_id, event, attempt).await?] }
+                }
             }
         })
     }

@@ -13,6 +13,7 @@ use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::time::Timestamp;
 
 use super::tenants::{Mark, Tenants, later};
+use crate::cache::front::Front;
 use crate::record::{EndedSession, NotBefore, Scope};
 use crate::{Db, Error};
 
@@ -124,6 +125,8 @@ const _: () = assert!(SESSION_BYTES <= 24 && USER_BYTES <= 24, "an entry has at 
 pub(super) struct Memory {
     shards: Vec<Shard>,
     pub(super) tenants: Tenants,
+    /// What is remembered of users, until something is heard about them.
+    pub(super) front: Front,
     capacity: Capacity,
     hasher: RandomState,
     /// Whether somebody was told that not everything fits.
@@ -140,6 +143,7 @@ impl Memory {
         Self {
             shards: std::iter::repeat_with(Shard::default).take(SHARDS).collect(),
             tenants: Tenants::default(),
+            front: Front::new(),
             capacity: Capacity::of(bytes),
             hasher: RandomState::new(),
             overflow_told: AtomicBool::new(false),
@@ -178,6 +182,23 @@ impl Memory {
         }
     }
 
+    /// Takes in what somebody has announced, and forgets what was remembered of the users it is about.
+    pub(super) fn hear(&self, ended: &[EndedSession], marks: &[NotBefore]) {
+        for session in ended {
+            self.insert(session);
+            self.front.forget(&session.owner_id, &session.user_id);
+        }
+        self.insert_marks(marks);
+        for mark in marks {
+            match &mark.scope {
+                Scope::User(user_id) => self.front.forget(&mark.owner_id, user_id),
+                // All of the tenant's users; rare enough for the others to be read again too.
+                Scope::System(_) | Scope::Tenant if mark.not_before > Timestamp(0) => self.front.clear(),
+                Scope::System(_) | Scope::Tenant => {}
+            }
+        }
+    }
+
     pub(super) fn insert(&self, session: &EndedSession) {
         let key = self.key(&session.owner_id, session.session_id);
         let until = session.keep_until.seconds().saturating_add(1);
@@ -198,6 +219,10 @@ impl Memory {
         self.tenants.insert(marks.iter());
         for mark in marks {
             let Scope::User(user_id) = &mark.scope else { continue };
+            if mark.not_before == Timestamp(0) {
+                // It refuses nothing: the user's row has changed.
+                continue;
+            }
             let hash = self.user_hash(&mark.owner_id, user_id);
             let packed = pack(mark.not_before, mark.reason);
             let mut kept = self.shard_of_hash(hash).kept.write().unwrap_or_else(PoisonError::into_inner);

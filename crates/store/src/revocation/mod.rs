@@ -13,7 +13,7 @@ mod tenants;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::random::Random;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::time::{Clock, Timestamp};
@@ -24,6 +24,7 @@ pub use self::memory::{MemoryUsage, SessionKey};
 use self::node::Node;
 pub use self::status::{ClusterStatus, NodeStatus};
 pub use self::tenants::Heard;
+use crate::cache::{Cached, Looked, Place};
 use crate::record::{EndedSession, NotBefore};
 use crate::{Db, Error, RedisConnection};
 
@@ -116,6 +117,25 @@ impl Revocations {
         Box::pin(self.db.tenant_revision(owner_id)).await
     }
 
+    /// What this node remembers of a user, in front of the cache that the nodes share; `None` where it must ask there: on a
+    /// single node, whose cache is its own, and without a lease.
+    ///
+    /// Whoever changes a user's row, or ends a session of the user, first commits, then takes the value out of the shared
+    /// cache, then announces a session or a mark of the user; when that returns, no node remembers what was there before.
+    pub fn recall<V: Cached>(&self, owner_id: &OwnerId, user_id: &UserId, now: Timestamp) -> Option<Looked<V::Value>> {
+        // The lease is looked at first: see above.
+        (self.is_among_many() && self.answers_from_memory()).then(|| self.memory.front.look::<V>(owner_id, user_id, now))
+    }
+
+    /// Remembers what was read of a user after `place` was given; not where that may be outdated already.
+    pub fn remember<V: Cached>(&self, place: Place, owner_id: &OwnerId, value: &Arc<V::Value>, fetched_at: Timestamp) {
+        // The rows of sessions that a mark of the tenant ends follow it without a word, and only then is what is older taken
+        // out of the shared cache.
+        if self.memory.tenants.latest(owner_id).is_none_or(|marked| fetched_at > marked) {
+            self.memory.front.put::<V>(place, value, fetched_at);
+        }
+    }
+
     /// What this node has heard of tenants' revisions up to now. Revisions of an owner that is no tenant, such as the one whose
     /// plugins are offered to all, are heard of likewise.
     pub fn heard(&self) -> Heard {
@@ -142,10 +162,7 @@ impl Revocations {
     /// # Errors
     /// As [`Revocations::announce`].
     pub async fn announce_all(&self, ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
-        for session in ended {
-            self.memory.insert(session);
-        }
-        self.memory.insert_marks(marks);
+        self.memory.hear(ended, marks);
         match &self.node {
             Some(node) if !ended.is_empty() || !marks.is_empty() => node.announce(ended, marks).await,
             _ => Ok(()),

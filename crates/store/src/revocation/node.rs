@@ -29,10 +29,6 @@ const ENTRIES: usize = 1_000;
 /// How long until Redis, or a lagging feed, is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long Redis may take to take an announcement; after that the database tells the others, and the caller still has its
-/// answer soon after a lease's time.
-const PATIENCE: Duration = Duration::from_millis(150);
-
 /// Added to what is waited out: Redis counts in whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(2);
 
@@ -141,11 +137,8 @@ impl Node {
             .arg(millis(LEASE))
             .arg(payload)
             .arg(marks);
-        let mut redis = self.redis.clone();
-        let Ok(answer) = tokio::time::timeout(PATIENCE, call.invoke_async(&mut redis)).await else {
-            return Err(Error::CacheUnavailable(std::io::Error::from(std::io::ErrorKind::TimedOut).into()));
-        };
-        let answer: Vec<String> = answer?;
+        // After a short wait the database tells the others, and the caller still has its answer soon after a lease's time.
+        let answer: Vec<String> = call.invoke_async(&mut self.redis.clone().hurried()).await?;
         let received = Instant::now();
         let ([epoch, number, young], live) = answer.split_first_chunk().ok_or(Error::Corrupt("answer of Redis"))?;
         let number = number.parse().map_err(|_| Error::Corrupt("answer of Redis"))?;
@@ -188,15 +181,13 @@ impl Node {
     async fn renew(&self) -> Result<Renewal, Error> {
         if !self.lease.is_alive() {
             // Nobody has waited for this node since; what a failed-over Redis may have lost is in the database.
+            self.memory.front.clear();
             self.memory.reload(&self.db, self.clock.now()).await?;
         }
         // What could not be told by way of Redis is looked up before the lease begins anew: see above.
         if !failpoint::left_out(Guard::UntoldEnds) {
             let (sessions, marks) = tokio::try_join!(self.db.untold_events(), self.db.untold_marks())?;
-            for session in &sessions {
-                self.memory.insert(session);
-            }
-            self.memory.insert_marks(&marks);
+            self.memory.hear(&sessions, &marks);
         }
         let known = self.position();
         let keys = &self.scripts.keys;
@@ -214,6 +205,7 @@ impl Node {
     /// Begins anew in an epoch: whatever was announced up to its number had been committed, so the database has it.
     async fn adopt(&self, position: Position) -> Duration {
         self.lease.drop_now();
+        self.memory.front.clear();
         if let Err(error) = self.memory.reload_all(&self.db, self.clock.now()).await {
             tracing::warn!(%error, "ended sessions could not be read; this node asks for each request");
             return RENEWAL;
@@ -274,10 +266,7 @@ impl Node {
             *position = Position::default();
             return;
         };
-        for session in &announcement.ended {
-            self.memory.insert(session);
-        }
-        self.memory.insert_marks(&announcement.marks);
+        self.memory.hear(&announcement.ended, &announcement.marks);
         if announcement.epoch == position.epoch && announcement.number == position.applied + 1 {
             position.applied = announcement.number;
         } else if announcement.epoch != position.epoch || announcement.number > position.applied {

@@ -48,6 +48,13 @@ impl Tenants {
         later(tenant.own, system)
     }
 
+    /// The latest mark of the tenant and of any of its systems.
+    pub(super) fn latest(&self, owner_id: &OwnerId) -> Option<Timestamp> {
+        let marks = self.marks.load();
+        let tenant = marks.get(owner_id)?;
+        tenant.systems.iter().map(|(_, (not_before, _))| *not_before).chain(tenant.own.map(|(not_before, _)| not_before)).max()
+    }
+
     /// What the tenant's rows are known to be at; 0 where nothing is known.
     pub(super) fn revision(&self, owner_id: &OwnerId) -> i64 {
         self.marks.load().get(owner_id).map_or(0, |tenant| tenant.revision)
@@ -128,6 +135,7 @@ mod tests {
         assert_eq!(tenants.find(&acme, None), Some((Timestamp(10), EndReason::Kicked)));
         assert_eq!((tenants.find(&other, Some(&web)), tenants.revision(&other)), (None, 0));
         assert_eq!((tenants.revision(&acme), tenants.len()), (3, 1));
+        assert_eq!((tenants.latest(&acme), tenants.latest(&other)), (Some(Timestamp(20)), None));
     }
 
     #[test]

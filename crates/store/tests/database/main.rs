@@ -18,6 +18,7 @@ mod outbox;
 mod plugin;
 mod private_redis;
 mod race;
+mod remembering;
 mod retention;
 mod revocation;
 mod session;

@@ -21,16 +21,17 @@ use crate::private_redis::PrivateRedis;
 const LEASE_AND_SOME: Duration = Duration::from_millis(1_400);
 
 /// Two nodes, their database, and their Redis.
-struct Cluster {
-    demo: Demo,
+pub(crate) struct Cluster {
+    pub(crate) demo: Demo,
     schema: Schema,
-    redis: PrivateRedis,
-    one: RunningNode,
-    other: RunningNode,
+    pub(crate) redis: PrivateRedis,
+    pub(crate) one: RunningNode,
+    pub(crate) other: RunningNode,
 }
 
-struct RunningNode {
-    revocations: Revocations,
+/// A node, until it is dropped.
+pub(crate) struct RunningNode {
+    pub(crate) revocations: Revocations,
     running: JoinHandle<()>,
 }
 
@@ -49,7 +50,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
     }
 }
 
-async fn join(db: &Db, redis: RedisConnection, listening: RedisConnection) -> RunningNode {
+pub(crate) async fn join(db: &Db, redis: RedisConnection, listening: RedisConnection) -> RunningNode {
     let (clock, random) = (Arc::new(SettableClock::new(later(1))), Arc::new(SystemRandom::default()));
     let revocations = Revocations::among_many(db.clone(), redis, listening, clock, random, 1 << 20).await.unwrap();
     let kept_up = revocations.clone();
@@ -57,11 +58,11 @@ async fn join(db: &Db, redis: RedisConnection, listening: RedisConnection) -> Ru
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_on(PrivateRedis::start().await).await
     }
 
-    async fn start_on(redis: PrivateRedis) -> Self {
+    pub(crate) async fn start_on(redis: PrivateRedis) -> Self {
         let schema = Schema::new().await;
         let db = schema.open().await;
         let one = join(&db, redis.connect(), redis.connect()).await;
@@ -74,7 +75,7 @@ impl Cluster {
         cluster
     }
 
-    async fn all_hold_leases(&self) {
+    pub(crate) async fn all_hold_leases(&self) {
         until("both nodes hold a lease", async || {
             self.one.revocations.answers_from_memory() && self.other.revocations.answers_from_memory()
         })
@@ -82,14 +83,14 @@ impl Cluster {
     }
 
     /// Ends a session in the database; nobody has been told.
-    async fn end_one(&self) -> EndedSession {
+    pub(crate) async fn end_one(&self) -> EndedSession {
         let session_id = self.demo.open(NOW).await;
         let mut outcomes = self.demo.db.end_sessions(&[self.demo.ending(session_id, later(1))]).await.unwrap();
         let Some(EndOutcome::Ended(ended)) = outcomes.pop() else { panic!("the session was live") };
         ended
     }
 
-    fn marking(&self, scope: Scope, at: Timestamp) -> Marking {
+    pub(crate) fn marking(&self, scope: Scope, at: Timestamp) -> Marking {
         let owner_id = self.demo.owner_id.clone();
         Marking { owner_id, scope, reason: EndReason::Kicked, actor: Actor::Admin, at, trace: RequestTrace::default() }
     }
@@ -98,7 +99,7 @@ impl Cluster {
         node.revocations.end_reason(&self.demo.key(session_id), later(2)).await.unwrap() == Some(EndReason::LoggedOut)
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop((self.one, self.other));
         self.demo.db.close().await;
         self.schema.remove().await;

@@ -1,12 +1,15 @@
 //! No fault: how many calls a verification makes to the stores, and how soon a logout holds everywhere.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 
 use crate::Failure;
+use crate::client::Client;
 use crate::cluster::{Cluster, NODES, USERS};
 use crate::form::Form;
+use crate::frontend::{Frontend, REUSING};
 use crate::history::{Kind, Outcome};
 use crate::load::Weight;
 use crate::scenario::{Scenario, Trial};
@@ -14,9 +17,13 @@ use crate::scenario::{Scenario, Trial};
 /// The scenario.
 pub(crate) const SCENARIO: Scenario = Scenario { name: "none", about: "no fault", guards: &[], run };
 
+/// So many calls to a store a verification may make: none of its own, and its share of what goes by time.
+const CALLS: f64 = 0.05;
+
 fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure>> {
     Box::pin(async move {
-        let mut notes = count_calls(cluster, form).await?;
+        let mut found = Vec::new();
+        let mut notes = vec![count_calls(cluster, form, &mut found).await?];
         // One call in four of a session is a refresh, and the replayers show as much again.
         let weight = Weight { rest: Duration::ZERO, workers: 8, replayers: 8, verifies: form.pick(4, 60), users: USERS };
         let load = cluster.load_of(weight);
@@ -24,7 +31,7 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         if form.is_long() {
             until_shown(&load.history, 100 * form.rounds(0)).await;
         }
-        let mut trial = Trial::of(load, None).await?;
+        let mut trial = Trial { found, ..Trial::of(load, None).await? };
         let slow = trial.history.operations().iter().filter(|operation| operation.outcome == Outcome::Failed).count();
         if slow > 0 {
             trial.found.push(format!("{slow} operations failed without a fault"));
@@ -51,28 +58,51 @@ async fn until_shown(history: &crate::history::History, count: usize) {
     }
 }
 
-/// Counts what a node sends to its stores while one session is shown to it again and again, less what it sends at rest.
-async fn count_calls(cluster: &Cluster, form: Form) -> Result<Vec<String>, Failure> {
-    let mut client = cluster.client();
-    let session = client.login(0, 0).await.ok_or("no login without a fault")?;
+/// Counts what a node sends to its stores while sessions of a system that lets stamps be sent again are shown to it again
+/// and again, less what it sends at rest. What is left goes by time: rates are settled ten times a second.
+async fn count_calls(cluster: &Cluster, form: Form, found: &mut Vec<String>) -> Result<String, Failure> {
+    let usual = cluster.client();
+    let frontend = Arc::new(Frontend::of(Some(REUSING))?);
+    let client = Client::new(frontend, Arc::clone(&usual.addresses), Arc::clone(&usual.history));
+    // Of a user of whom nothing was heard a moment ago.
+    let session = client.clone().login(0, USERS - 1).await.ok_or("no login without a fault")?;
     let proof = session.current().ok_or("a session without a proof")?;
-    let count = form.pick(200, 2_000);
+    let callers = 16_u32;
+    let each = form.pick(250, 2_500);
     let calls = || (cluster.links[0].postgres.calls(), cluster.links[0].redis.calls());
-    client.verify(0, &session, &proof).await;
-    let (before, began) = (calls(), std::time::Instant::now());
-    for _ in 0..count {
-        if client.verify(0, &session, &proof).await != Outcome::Accepted {
+    client.clone().verify(0, &session, &proof).await;
+    let (before, began) = (calls(), Instant::now());
+    let shown = (0..callers).map(|_| {
+        let (mut client, session, proof) = (client.clone(), Arc::clone(&session), proof.clone());
+        tokio::spawn(async move {
+            for _ in 0..each {
+                if client.verify(0, &session, &proof).await != Outcome::Accepted {
+                    return false;
+                }
+            }
+            true
+        })
+    });
+    for all_accepted in join_all(shown).await {
+        if !all_accepted? {
             return Err("a session is refused without a fault".into());
         }
     }
     let (busy, time) = (calls(), began.elapsed());
     tokio::time::sleep(time).await;
     let rest = calls();
+    let count = callers * each;
     let each = |before: u64, busy: u64, rest: u64| {
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let calls = (busy - before) as f64 - (rest - busy) as f64;
         calls / f64::from(count)
     };
     let (postgres, redis) = (each(before.0, busy.0, rest.0), each(before.1, busy.1, rest.1));
-    Ok(vec![format!("store calls of one verification: Postgres {postgres:.2}, Redis {redis:.2} (rates, GUID, profile)")])
+    if postgres.max(redis) > CALLS {
+        found.push(format!("a verification makes {postgres:.3} calls to Postgres and {redis:.3} to Redis"));
+    }
+    Ok(format!(
+        "store calls of one verification, of {count} in {} ms: Postgres {postgres:.3}, Redis {redis:.3} (rates are settled ten times a second)",
+        time.as_millis()
+    ))
 }

@@ -5,6 +5,7 @@ mod areas;
 mod configuration;
 mod demo;
 mod doctor;
+mod documents;
 mod help;
 mod keys;
 mod openapi;

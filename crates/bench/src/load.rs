@@ -27,7 +27,8 @@ impl Requests {
         self.ends.push(self.bytes.len());
     }
 
-    fn take(&self) -> Option<&[u8]> {
+    /// The next one that nobody has taken.
+    pub(crate) fn take(&self) -> Option<&[u8]> {
         let position = self.next.fetch_add(1, Ordering::Relaxed);
         let end = *self.ends.get(position)?;
         let start = position.checked_sub(1).map_or(0, |before| self.ends[before]);

@@ -6,6 +6,7 @@ mod bare;
 mod current_user;
 mod latency;
 mod load;
+mod neighbours;
 mod options;
 mod plugins;
 mod product;

@@ -67,7 +67,7 @@ pub(crate) enum Section {
     Latency,
     /// The lease, one node against three, and the memory of ended sessions
     Revocation,
-    /// What plugins cost
+    /// What plugins cost, and what hostile ones do to others
     Plugins,
     /// Start, memory and size
     Start,
@@ -82,7 +82,7 @@ impl Section {
             Self::Sqlite => "logouts on SQLite against single updates",
             Self::Latency => "latency of logout with few and with many sessions",
             Self::Revocation => "leases, nodes, and the memory of ended sessions",
-            Self::Plugins => "common-data beside the same in Rust, and requests with and without plugins",
+            Self::Plugins => "common-data beside the same in Rust, requests with and without plugins, and beside hostile ones",
             Self::Start => "start, memory, size",
         }
     }

@@ -1,5 +1,5 @@
-//! What plugins cost: the built-in beside the same conversion called natively, on envelopes of three sizes; and the server's
-//! requests a second without a plugin, with the built-in, and with a tenant's own script.
+//! What plugins cost: the built-in beside the same conversion called natively, on envelopes of three sizes; the server's requests
+//! a second without a plugin, with the built-in, and with a tenant's own script; and what hostile scripts do to the others.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::Failure;
 use crate::background::{Server, say};
 use crate::load::drive;
+use crate::neighbours;
 use crate::options::Options;
 use crate::product::Stores;
 use crate::report::{Ratios, Report, Target};
@@ -105,7 +106,7 @@ async fn requests(options: &Options, report: &mut Report) -> Result<(), Failure>
     }
     report.add("requests a second, common-data / no plugin", &Ratios::of(of_built_in), "", Target::None);
     report.add("requests a second, a tenant's script / no plugin", &Ratios::of(of_own), "", Target::None);
-    Ok(())
+    neighbours::measure(&world, &server, options, report).await
 }
 
 /// Requests a second.

@@ -33,6 +33,30 @@ pub(crate) const SYSTEM: &str = "web";
 pub(crate) const OWN_PLUGIN: &str = "own";
 const OWN_SOURCE: &str = r#"fn process(response, ctx) { response.set("data.displayName", `${response.data.name} (${ctx.sys_id})`) }"#;
 
+/// Scripts that take what they can get: steps, time, memory, texts, arrays, depth; and one that stays just within its limits.
+const HOSTILE_BODIES: [&str; 12] = [
+    "loop { }",
+    "loop { response.camel(); response.snake(); }",
+    "loop { try { loop { } } catch { } }",
+    "let s = \"x\"; loop { s += s; }",
+    "let s = \"\"; s.pad(200000, \"ab\"); loop { s.index_of(\"aa\"); s.split(\"aa\"); s.to_upper(); }",
+    "let s = \"\"; s.pad(200000, 'x'); let a = []; loop { a.push(s + a.len()); }",
+    "let a = []; for n in 0..9000 { a.push(9000 - n); } loop { let b = a; b.sort(); }",
+    "let a = []; for n in 0..9000 { a.push(n); } a.sort(|x, y| if (x * 7 + y) % 3 == 0 { -1 } else { 1 }); loop { a.sort(|x, y| 1); }",
+    "let m = #{a: 1}; loop { m = #{a: m, b: m}; }",
+    "process(response, ctx)",
+    "let a = []; loop { a = [[[[[[a]]]]]]; }",
+    "let t = 0; for n in 0..60000 { t += n; } response",
+];
+
+/// Each script under so many names: one that fails too often is switched off.
+const NAMES_OF_EACH: usize = 8;
+
+/// The names of the hostile plugins.
+pub(crate) fn hostile_names() -> impl Iterator<Item = String> {
+    (0..HOSTILE_BODIES.len() * NAMES_OF_EACH).map(|number| format!("hostile-{number}"))
+}
+
 const MINUTE: i64 = 60_000;
 
 /// A tenant that is there, and its keys.
@@ -95,6 +119,11 @@ impl World {
         let desk = operator.plugin_desk(&plugins);
         let version = desk.store(&owner_id, OWN_PLUGIN, OWN_SOURCE, "bench", "").await?.version;
         desk.publish(&owner_id, OWN_PLUGIN, version, None, None, "bench").await?;
+        for (name, body) in hostile_names().zip(HOSTILE_BODIES.iter().cycle()) {
+            let source = format!("fn process(response, ctx) {{ {body} }}");
+            let version = desk.store(&owner_id, &name, &source, "bench", "").await?.version;
+            desk.publish(&owner_id, &name, version, None, None, "bench").await?;
+        }
         let record = operator.get_tenant(&owner_id).await?;
         let tenant = Tenant::assemble(record, &operator.master_key)?;
         operator.db.close().await;
@@ -107,9 +136,14 @@ impl World {
 
     /// Requests for the profiles of the users of the first sessions, each with a stamp of its own.
     pub(crate) fn current_user(&self, path: &str, users: u32, count: usize) -> Result<Requests, Failure> {
+        self.current_user_by(&[path.to_owned()], users, count)
+    }
+
+    /// The same by several paths in turn.
+    pub(crate) fn current_user_by(&self, paths: &[String], users: u32, count: usize) -> Result<Requests, Failure> {
         let tokens: Vec<String> = (0..users).map(|session| self.access_token(session)).collect::<Result<_, _>>()?;
         let mut requests = Requests::default();
-        for token in tokens.iter().cycle().take(count) {
+        for (token, path) in tokens.iter().cycle().zip(paths.iter().cycle()).take(count) {
             requests.add(&self.request(path, token)?);
         }
         Ok(requests)

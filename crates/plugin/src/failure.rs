@@ -27,6 +27,8 @@ pub enum FailureCode {
     OutputTooLarge,
     /// Too many plugins are already waiting for a thread.
     QueueFull,
+    /// The time was over, and the machine had other work for most of it.
+    Starved,
     /// A host function panicked.
     Panic,
     /// It failed too often, and there is no good version before it.
@@ -35,7 +37,7 @@ pub enum FailureCode {
 
 impl FailureCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Compile,
         Self::Operations,
         Self::Deadline,
@@ -47,13 +49,14 @@ impl FailureCode {
         Self::OutputType,
         Self::OutputTooLarge,
         Self::QueueFull,
+        Self::Starved,
         Self::Panic,
         Self::SwitchedOff,
     ];
 
-    /// Whether the plugin itself is to blame: a full queue is its neighbours' doing.
+    /// Whether the plugin itself is to blame: a full queue and a busy machine are others' doing.
     pub const fn weighs(self) -> bool {
-        !matches!(self, Self::QueueFull | Self::SwitchedOff)
+        !matches!(self, Self::QueueFull | Self::Starved | Self::SwitchedOff)
     }
 
     /// When it happens, in a sentence for the documentation.
@@ -70,6 +73,7 @@ impl FailureCode {
             Self::OutputType => "`process` returned something that is no envelope",
             Self::OutputTooLarge => "the result is larger than the envelope allows",
             Self::QueueFull => "too many plugins were already waiting for a thread",
+            Self::Starved => "the time was over while the machine was too busy to let the script work",
             Self::Panic => "a host function failed; please report it",
             Self::SwitchedOff => "it failed too often, and there is no good version before it",
         }
@@ -89,6 +93,7 @@ impl FailureCode {
             Self::OutputType => "output_type",
             Self::OutputTooLarge => "output_too_large",
             Self::QueueFull => "queue_full",
+            Self::Starved => "starved",
             Self::Panic => "panic",
             Self::SwitchedOff => "switched_off",
         }

@@ -30,10 +30,14 @@ pub(crate) const VALUE_DEPTH: usize = 64;
 pub(crate) const LOG: usize = 16 << 10;
 /// Bytes of the detail of a failure.
 pub(crate) const DETAIL: usize = 500;
-/// Threads that run the tenants' scripts.
+/// Threads that run the tenants' scripts; on a machine with one or two cores it is one.
 pub(crate) const THREADS: usize = 2;
 /// Runs that may wait for one of these threads.
 pub(crate) const QUEUE: usize = 64;
+/// Those of them that may be of one tenant.
+pub(crate) const QUEUE_OF_TENANT: usize = 48;
+/// The same of a tenant whose scripts have used more than its share of processor time.
+pub(crate) const PATIENT_QUEUE_OF_TENANT: usize = 8;
 
 /// Bytes of the result, by the bytes of the envelope.
 pub(crate) const fn output(input: usize) -> usize {
@@ -58,6 +62,8 @@ pub fn described() -> Vec<(&'static str, String)> {
         ("a source", kib(SOURCE)),
         ("what goes out", format!("4 × what came in + {}", kib(output(0)))),
         ("the log of `print` and `debug`", kib(LOG)),
-        ("runs that wait for one of the two plugin threads", QUEUE.to_string()),
+        ("runs that wait for a plugin thread, of all tenants", QUEUE.to_string()),
+        ("those of one tenant", QUEUE_OF_TENANT.to_string()),
+        ("those of one whose scripts have used up its share of processor time", PATIENT_QUEUE_OF_TENANT.to_string()),
     ]
 }

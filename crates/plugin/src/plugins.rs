@@ -16,7 +16,7 @@ use crate::name::PluginName;
 use crate::pool::{Pool, Undone};
 use crate::registry::{Plugin, Published, Registry};
 use crate::veil::Veil;
-use crate::{engine, limits, run};
+use crate::{engine, run};
 
 /// The plugins that come with the binary, each with its source.
 const BUILT_INS: [(&str, &str); 2] = [
@@ -84,7 +84,7 @@ impl Plugins {
             let program = engine::compile(&engine, source)?;
             built_ins.push(Plugin::built_in(PluginName::parse(name).ok_or(Error::Name)?, program));
         }
-        let pool = Pool::start(limits::THREADS, limits::QUEUE).map_err(Error::Threads)?;
+        let pool = Pool::start().map_err(Error::Threads)?;
         Ok(Self { engine: Arc::new(engine), registry: Registry::new(built_ins), pool })
     }
 
@@ -161,8 +161,8 @@ impl Plugins {
 
     /// Runs a plugin on an envelope. Never fails as such: whatever goes wrong, the outcome holds an envelope to send.
     ///
-    /// A built-in runs on the caller's thread, in place. A tenant's script waits for a thread of the pool, at most
-    /// 64 at a time, and then has 50 ms.
+    /// A built-in runs on the caller's thread, in place. A tenant's script waits for a thread of the pool, where
+    /// tenants take turns, and then has 50 ms.
     pub async fn run(&self, plugin: &Plugin, envelope: Value, context: &Context) -> Outcome {
         if plugin.is_switched_off() {
             return Outcome::failed(envelope, Failure::new(FailureCode::SwitchedOff, "the plugin failed too often and is switched off"));
@@ -181,7 +181,8 @@ impl Plugins {
             let (envelope, context) = (Arc::clone(&envelope), Arc::new(context.clone()));
             move || run::bounded(&engine, &plugin, &envelope, context)
         };
-        let mut outcome = self.pool.run(job).await.unwrap_or_else(|undone| {
+        let owner = context.owner_id.as_deref().or(plugin.owner_id().map(|owner| &**owner)).unwrap_or_default();
+        let mut outcome = self.pool.run(owner, job).await.unwrap_or_else(|undone| {
             let failure = match undone {
                 Undone::Full => Failure::new(FailureCode::QueueFull, "too many plugins are waiting"),
                 Undone::Lost => Failure::new(FailureCode::Panic, "the plugin's thread gave no answer"),
@@ -195,10 +196,10 @@ impl Plugins {
         outcome
     }
 
-    /// Compiles on a thread of the pool: its stack is known, and a source can take a tenth of a second.
+    /// Compiles on a thread of its own: its stack is known, and a source can take a tenth of a second.
     async fn compile(&self, source: &str) -> Result<Result<rhai::AST, CompileError>, Error> {
         let (engine, source) = (Arc::clone(&self.engine), source.to_owned());
-        let compiled = self.pool.run(move || run::compile(&engine, &source)).await;
+        let compiled = self.pool.compile(move || run::compile(&engine, &source)).await;
         compiled.map_err(|_| Error::Busy)
     }
 }

@@ -33,6 +33,7 @@ pub(crate) fn exceeded(code: FailureCode) -> String {
         FailureCode::Operations => format!("more than {} operations", limits::OPERATIONS),
         FailureCode::Deadline => format!("more than {} ms", limits::DEADLINE.as_millis()),
         FailureCode::Memory => format!("more than {} MiB of memory", limits::MEMORY >> 20),
+        FailureCode::Starved => format!("{} ms were over while other work kept the script waiting", limits::DEADLINE.as_millis()),
         other => other.to_string(),
     }
 }

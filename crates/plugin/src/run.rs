@@ -13,6 +13,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::json::Json;
 use crate::library::Facts;
 use crate::plugins::Outcome;
+use crate::pool::Stopwatch;
 use crate::registry::Plugin;
 use crate::{budget, engine, limits, report, reserved, size};
 
@@ -31,14 +32,18 @@ pub(crate) fn in_place(engine: &Engine, plugin: &Plugin, envelope: Value) -> Out
 /// Runs a tenant's script under every limit, on a thread of the pool. The response is empty where there is a failure: what goes
 /// out then is with the caller.
 pub(crate) fn bounded(engine: &Engine, plugin: &Plugin, envelope: &Arc<Value>, context: Arc<Context>) -> Outcome {
-    let began = Instant::now();
+    let stopwatch = Stopwatch::start();
     budget::open();
     let result = plugin
         .program()
         .map_err(|reason| Failure::new(FailureCode::Compile, reason))
         .and_then(|program| call(engine, program, Json::Owned(Arc::clone(envelope)), Dynamic::from(Facts(context))))
         .and_then(|result| accept(envelope, result));
-    let spent = budget::close();
+    let mut spent = budget::close();
+    // The deadline holds for whoever is kept from working too; but that is not the script's fault.
+    if spent.exceeded == Some(FailureCode::Deadline) && stopwatch.processor_time() < limits::DEADLINE / 2 {
+        spent.exceeded = Some(FailureCode::Starved);
+    }
     let (response, failure) = match (result, spent.exceeded) {
         (Ok(response), None) => (response, None),
         // Telling of a panic takes memory of its own, which is not the script's.
@@ -49,7 +54,7 @@ pub(crate) fn bounded(engine: &Engine, plugin: &Plugin, envelope: &Arc<Value>, c
         }
         (Err(failure), None) => (Value::Null, Some(failure)),
     };
-    Outcome { response, failure, log: spent.log, took: began.elapsed(), operations: spent.operations }
+    Outcome { response, failure, log: spent.log, took: stopwatch.elapsed(), operations: spent.operations }
 }
 
 /// Compiles a tenant's source, on a thread of the pool.

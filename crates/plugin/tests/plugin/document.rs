@@ -28,8 +28,10 @@ failure is kept for the tenant's administrator with line and column: `bo-auth pl
 bo-auth plugin new fn-shape.rhai --example mask-mobile        # a script to begin with
 bo-auth plugin test fn-shape.rhai                             # offline, on the answers of the published document
 bo-auth plugin test fn-shape.rhai --sample login.json --expect login.out.json --schema camel
+bo-auth plugin publish fn-shape.rhai --owner acme --note 'masks numbers'
+# the script is changed
 bo-auth plugin diff fn-shape.rhai --owner acme                # against the version that answers
-bo-auth plugin publish fn-shape.rhai --owner acme --canary 5 --note 'masks numbers'
+bo-auth plugin publish fn-shape.rhai --owner acme --canary 5  # for 5 of 100 requests
 bo-auth plugin show shape --owner acme                        # versions, runs and failures of both
 bo-auth plugin publish shape --number 2 --owner acme          # for every request
 bo-auth plugin rollback shape --owner acme
@@ -40,6 +42,11 @@ bo-auth plugin log shape --owner acme
 time, note and SHA-256. A version that does not compile cannot be published. One that breaks what the system's generated clients
 expect (its setting `responseSchema`) is published with `--accept-schema-problems` only. A change holds on every node
 when it is answered: nodes hear of it as they hear of ended sessions, and look for themselves every second besides.
+
+Tenants take turns on the plugin threads, however many of one tenant's requests wait. Of each run the first 0.2 ms are free; for what
+is beyond that, a tenant's scripts have a twentieth of a core (a quarter of a second at once). Where that is used up they run when
+nothing else wants to, until it has come back. A run whose 50 ms are over because the machine had other work fails with `starved`,
+which is not laid to the plugin.
 
 A version of which half of at least 20 runs within a minute fail on a node is switched off: the last good version before it answers
 again. Where there is none, the built-in of its name does; where there is none of those either, the name stays known and answers go

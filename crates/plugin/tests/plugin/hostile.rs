@@ -2,15 +2,17 @@
 //! stopped, and the untouched envelope goes out. Where several limits stand in the way, the faster machine meets another one
 //! first than the slower.
 
-use bo_auth_plugin::FailureCode::{self, CallDepth, Deadline, Exception, Memory, Operations, OutputTooLarge, OutputType, Panic, TooLarge};
+use bo_auth_plugin::FailureCode::{
+    self, CallDepth, Deadline, Exception, Memory, Operations, OutputTooLarge, OutputType, Panic, Starved, TooLarge,
+};
 use bo_auth_plugin::{Error, Plugins};
 
 use super::{code_of, context, envelope, fail_body, process, run_once};
 
 /// What stops a script that works on and on.
-const ENDLESS: &[FailureCode] = &[Operations, Deadline];
+const ENDLESS: &[FailureCode] = &[Operations, Deadline, Starved];
 /// What stops a script that grows and grows.
-const GROWING: &[FailureCode] = &[TooLarge, Memory, Operations, Deadline];
+const GROWING: &[FailureCode] = &[TooLarge, Memory, Operations, Deadline, Starved];
 
 /// What stops a whole source.
 async fn stopped_by(source: &str) -> FailureCode {
@@ -134,9 +136,9 @@ async fn values_that_grow() {
         "response.list = [1]; loop { response.each(\"list\", |x| response); }",
         "response.list = []; let n = 0; loop { response.set(\"list.\" + n, response.data); n += 1; }",
     ];
-    stopped(&bodies, &[TooLarge, Memory, Operations, Deadline, Exception]).await;
+    stopped(&bodies, &[TooLarge, Memory, Operations, Deadline, Starved, Exception]).await;
     let deep = ["loop { response.set(\"data\", response); }", "loop { response.inner = response; }"];
-    stopped(&deep, &[Memory, Operations, Deadline, Exception]).await;
+    stopped(&deep, &[Memory, Operations, Deadline, Starved, Exception]).await;
     let large = "let s = \"\"; s.pad(70000, 'x'); response.one = s; response.two = s; response";
     stopped(&[large], &[OutputTooLarge]).await;
 }
@@ -164,7 +166,7 @@ async fn recursion() {
         "fn f(n) { f(n) + f(n) } fn process(response, ctx) { try { f(0) } catch { process(response, ctx) } }",
     ] {
         let code = stopped_by(source).await;
-        assert!([CallDepth, Operations, Deadline, Exception].contains(&code), "{code} stopped {source}");
+        assert!([CallDepth, Operations, Deadline, Starved, Exception].contains(&code), "{code} stopped {source}");
     }
     let tree = "fn f(n) { if n > 0 { f(n - 1); f(n - 1); f(n - 1); f(n - 1); } } fn process(response, ctx) { f(13) }";
     assert!(ENDLESS.contains(&stopped_by(tree).await));
@@ -197,7 +199,7 @@ async fn values_nested_past_every_stack() {
         }
     }
     let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-    stopped(&bodies, &[TooLarge, Memory, Operations, Deadline, Exception, OutputType]).await;
+    stopped(&bodies, &[TooLarge, Memory, Operations, Deadline, Starved, Exception, OutputType]).await;
 }
 
 #[tokio::test]

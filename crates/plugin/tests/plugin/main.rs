@@ -63,7 +63,7 @@ async fn run_once(source: &str, envelope: Value) -> Outcome {
 async fn run_source(source: &str, envelope: Value) -> Outcome {
     let mut outcome = run_once(source, envelope.clone()).await;
     for _ in 0..9 {
-        if outcome.failure.as_ref().is_none_or(|failure| failure.code != FailureCode::Deadline) {
+        if outcome.failure.as_ref().is_none_or(|failure| ![FailureCode::Deadline, FailureCode::Starved].contains(&failure.code)) {
             break;
         }
         outcome = run_once(source, envelope.clone()).await;

@@ -1,6 +1,10 @@
 //! What may be published, who finds it, and what happens to what is stored.
 
-use bo_auth_plugin::{Error, FailureCode, Plugins, Published};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bo_auth_plugin::{Context, Error, FailureCode, Plugins, Published};
+use tokio::task::JoinSet;
 
 use super::{context, envelope};
 
@@ -99,4 +103,36 @@ async fn when_the_queue_is_full_the_envelope_goes_out_as_it_is() {
         }
     }
     assert!(codes.contains(&FailureCode::QueueFull), "{codes:?}");
+}
+
+#[tokio::test]
+async fn a_tenants_backlog_does_not_keep_others_waiting() {
+    let plugins = Arc::new(Plugins::new().unwrap());
+    plugins.publish("demo", "slow", "fn process(response, ctx) { loop { response.at(\"data\"); } }").await.unwrap();
+    plugins.publish("neighbour", "mine", MINE).await.unwrap();
+    let slow = plugins.find(Some("demo"), "slow").unwrap();
+    let finished = Arc::new(AtomicUsize::new(0));
+    let mut runs = JoinSet::new();
+    for _ in 0..40 {
+        let (plugins, slow, finished) = (Arc::clone(&plugins), slow.clone(), Arc::clone(&finished));
+        runs.spawn(async move {
+            let failed = plugins.run(&slow, envelope(), &context()).await.failure.is_some();
+            finished.fetch_add(1, Ordering::Relaxed);
+            failed
+        });
+    }
+    // On one thread the tasks above have begun to wait before this goes on.
+    tokio::task::yield_now().await;
+    let mine = plugins.find(Some("neighbour"), "mine").unwrap();
+    let context = Context { owner_id: Some("neighbour".into()), ..context() };
+    for number in 1..=10 {
+        let outcome = plugins.run(&mine, envelope(), &context).await;
+        assert!(outcome.failure.is_none_or(|failure| !failure.code.weighs()));
+        let before = finished.load(Ordering::Relaxed);
+        assert!(before <= 2 + 3 * number, "{before} runs of the other tenant went before {number} of this one");
+    }
+    // Compilations have a thread of their own.
+    plugins.publish("neighbour", "other", MINE).await.unwrap();
+    assert!(finished.load(Ordering::Relaxed) < 40);
+    assert!(runs.join_all().await.into_iter().all(|failed| failed));
 }

@@ -191,7 +191,8 @@ impl PluginTrials {
 }
 
 fn described(trial: &Trial, trials: &PluginTrials, declared: ResponseSchema, context: &Context) -> Value {
-    let problems = trial.after.as_ref().map_or_else(Vec::new, |after| trials.0.schemas.problems(declared, context, after));
+    let problems =
+        trial.after.as_ref().map_or_else(Vec::new, |after| trials.0.schemas.problems_made(declared, context, &trial.before, after));
     json!({
         "before": trial.before,
         "after": trial.after,

@@ -44,6 +44,23 @@ impl ResponseSchemas {
 
     /// What of an answer breaks the schema of its route, method and status. An unknown route has none.
     pub fn problems(&self, declared: ResponseSchema, context: &Context, envelope: &Value) -> Vec<SchemaProblem> {
+        self.found(declared, context, envelope, PROBLEMS)
+    }
+
+    /// The same, without what was so before the plugin: a sample may be incomplete by itself.
+    pub fn problems_made(&self, declared: ResponseSchema, context: &Context, before: &Value, after: &Value) -> Vec<SchemaProblem> {
+        let mut spelled = before.clone();
+        if matches!(declared, ResponseSchema::Snake) {
+            casing::snake(&mut spelled);
+        }
+        let present = self.found(declared, context, &spelled, usize::MAX);
+        let mut made = self.found(declared, context, after, usize::MAX);
+        made.retain(|problem| !present.contains(problem));
+        made.truncate(PROBLEMS);
+        made
+    }
+
+    fn found(&self, declared: ResponseSchema, context: &Context, envelope: &Value, most: usize) -> Vec<SchemaProblem> {
         let document = match declared {
             ResponseSchema::None => return Vec::new(),
             ResponseSchema::Camel => &self.camel,
@@ -53,7 +70,7 @@ impl ResponseSchemas {
         let status = context.status.to_string();
         let of_class = format!("{}XX", context.status / 100);
         let response = responses.get(&status).or_else(|| responses.get(&of_class)).unwrap_or(&Value::Null);
-        let mut check = Check { document, problems: Vec::new() };
+        let mut check = Check { document, problems: Vec::new(), most };
         check.value(&response["content"]["application/json"]["schema"], envelope, "$", 0);
         check.problems
     }
@@ -146,11 +163,12 @@ fn subject(route: &str, method: &str, status: u16, envelope: Value) -> Subject {
 struct Check<'a> {
     document: &'a Value,
     problems: Vec<SchemaProblem>,
+    most: usize,
 }
 
 impl Check<'_> {
     fn problem(&mut self, path: &str, message: String) {
-        if self.problems.len() < PROBLEMS {
+        if self.problems.len() < self.most {
             self.problems.push(SchemaProblem { path: path.to_owned(), message });
         }
     }
@@ -259,6 +277,29 @@ mod tests {
         for path in ["$.data.token.expiresIn", "$.data.user.userName", "$.data.user.areaCodes[0]", "$.cacheType"] {
             assert!(paths.contains(&path), "{path} is not among {paths:?}");
         }
+    }
+
+    #[test]
+    fn what_a_sample_has_not_is_not_laid_to_the_plugin() {
+        let schemas = schemas();
+        let login = schemas.examples().iter().find(|subject| subject.context.route.ends_with("login")).unwrap();
+        let before = json!({"code": 0, "success": true, "message": "ok", "data": {"user": {"userId": "u1", "userName": "li"}}});
+        let mut after = before.clone();
+        after["data"]["user"].as_object_mut().unwrap().shift_remove("userId");
+        for (declared, path) in [(ResponseSchema::Camel, "$.data.user.userId"), (ResponseSchema::Snake, "$.data.user.user_id")] {
+            let spelled = |answer: &Value| {
+                let mut answer = answer.clone();
+                if matches!(declared, ResponseSchema::Snake) {
+                    casing::snake(&mut answer);
+                }
+                answer
+            };
+            assert_eq!(schemas.problems_made(declared, &login.context, &before, &spelled(&before)), []);
+            let problems = schemas.problems_made(declared, &login.context, &before, &spelled(&after));
+            assert_eq!(problems.iter().map(|problem| problem.path.as_str()).collect::<Vec<_>>(), [path]);
+        }
+        // One that spells everything otherwise has made that, whatever the sample lacks.
+        assert!(!schemas.problems_made(ResponseSchema::Snake, &login.context, &before, &before).is_empty());
     }
 
     #[tokio::test]

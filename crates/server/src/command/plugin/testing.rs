@@ -98,7 +98,8 @@ impl Test {
         let mut broken = 0;
         for subject in &subjects {
             let trial = run_on(&plugins, &plugin, None, subject).await;
-            let problems = trial.after.as_ref().map_or_else(Vec::new, |after| schemas.problems(declared, &subject.context, after));
+            let made = |after| schemas.problems_made(declared, &subject.context, &trial.before, after);
+            let problems = trial.after.as_ref().map_or_else(Vec::new, made);
             broken += usize::from(trial.failure.is_some() || !problems.is_empty());
             results.push((trial, problems));
         }

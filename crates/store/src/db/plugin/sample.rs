@@ -23,7 +23,6 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Changed`] where it was another; [`Error::DatabaseUnavailable`].
-    #[expect(clippy::option_option, reason = "no expectation, and the expectation that nothing is recorded, differ")]
     pub async fn set_plugin_samples(
         &self,
         owner_id: &OwnerId,

@@ -314,7 +314,6 @@ impl PluginDesk<'_> {
     /// # Errors
     /// [`PluginRefusal::Samples`], [`PluginRefusal::Stale`]; [`Error::Refused`] where there is no such tenant;
     /// [`Error::Unavailable`].
-    #[expect(clippy::option_option, reason = "no expectation, and the expectation that nothing is recorded, differ")]
     pub async fn set_recording(
         &self,
         owner_id: &OwnerId,

@@ -75,7 +75,7 @@ mod tests {
         for number in 0..MANY {
             accounts.charge(&number.to_string().into(), Duration::from_millis(1), now);
         }
-        accounts.charge(&Arc::from("late"), Duration::from_millis(1), now + Duration::from_secs(60));
+        accounts.charge(&Arc::from("late"), Duration::from_millis(1), now + Duration::from_mins(1));
         assert!(accounts.0.len() <= 2, "{}", accounts.0.len());
     }
 }

@@ -57,7 +57,7 @@ struct Entry {
     weight: u32,
 }
 
-/// What [`Front::look`] found.
+/// What `Front::look` found.
 pub enum Looked<V> {
     /// The value.
     Found(Hit<V>),

@@ -91,12 +91,16 @@ impl Session {
 #[derive(Default)]
 pub(crate) struct History {
     operations: Mutex<Vec<Operation>>,
+    shown: AtomicUsize,
     sessions: Mutex<Vec<Arc<Session>>>,
 }
 
 impl History {
     /// Records an operation.
     pub(crate) fn record(&self, operation: Operation) {
+        if matches!(operation.kind, Kind::Verify | Kind::Cookie) {
+            self.shown.fetch_add(1, Ordering::Relaxed);
+        }
         lock(&self.operations).push(operation);
     }
 
@@ -125,6 +129,11 @@ impl History {
     pub(crate) fn session(&self, position: usize) -> Option<Arc<Session>> {
         let sessions = lock(&self.sessions);
         sessions.get(position % sessions.len().max(1)).cloned()
+    }
+
+    /// How often an access token or a cookie was shown: counted as it happens, since a long history takes long to read.
+    pub(crate) fn shown(&self) -> usize {
+        self.shown.load(Ordering::Relaxed)
     }
 
     /// The operations, in the order in which they ended.

@@ -1,6 +1,6 @@
 //! What a run found: a line for each scenario while it runs, a table in the end, and the record in the documentation.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bo_auth_core::time::{Clock, SystemClock};
@@ -102,35 +102,41 @@ impl Row {
 pub(crate) struct Report {
     form: Form,
     began: Instant,
+    /// The record's file, where there is one.
+    record: Option<PathBuf>,
+    /// The day and the version, as they stand in the record.
+    stamp: String,
     rows: Vec<Row>,
 }
 
 impl Report {
-    pub(crate) fn new(form: Form) -> Self {
-        Self { form, began: Instant::now(), rows: Vec::new() }
-    }
-
-    pub(crate) fn add(&mut self, row: Row) {
-        self.rows.push(row);
-    }
-
-    /// Prints the table and takes it into the record; true where everything holds.
-    #[expect(clippy::print_stdout, reason = "the result is what the program is for")]
-    pub(crate) fn finish(&self, record: Option<&Path>, version: &str) -> Result<bool, Failure> {
+    pub(crate) fn new(form: Form, record: Option<PathBuf>, version: &str) -> Self {
         let now = SystemClock.now().to_string();
-        let stamp = format!("{}, {version}", now.split('T').next().unwrap_or_default());
-        let lines: Vec<Line> = self.rows.iter().map(|row| row.line(&stamp)).collect();
+        let stamp = format!("{}, {version}{}", now.split('T').next().unwrap_or_default(), form.pick(", short form", ""));
+        Self { form, began: Instant::now(), record, stamp, rows: Vec::new() }
+    }
+
+    /// Adds a result, and takes it into the record at once: a long run that is cut short keeps what it has shown.
+    pub(crate) fn add(&mut self, row: Row) -> Result<(), Failure> {
+        if let Some(path) = &self.record {
+            record::write(path, &[row.line(&self.stamp)])?;
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Prints the table; true where everything holds.
+    #[expect(clippy::print_stdout, reason = "the result is what the program is for")]
+    pub(crate) fn finish(&self) -> bool {
+        let lines: Vec<Line> = self.rows.iter().map(|row| row.line(&self.stamp)).collect();
         let table: Vec<&str> = lines.iter().map(|line| line.cells.as_str()).collect();
         let notes: Vec<&str> = lines.iter().map(|line| line.note.as_str()).filter(|note| !note.is_empty()).collect();
         println!("{HEAD}{}\n\n{}", table.join("\n"), notes.join("\n\n"));
         say(&format!("{} form, {} s", self.form.pick("short", "long"), self.began.elapsed().as_secs()));
-        if let Some(path) = record {
-            record::write(path, &lines)?;
-        }
         let failed: Vec<&str> = self.rows.iter().filter(|row| !row.holds()).map(|row| row.scenario.name).collect();
         if !failed.is_empty() {
             say(&format!("FAILED: {}", failed.join(", ")));
         }
-        Ok(failed.is_empty())
+        failed.is_empty()
     }
 }

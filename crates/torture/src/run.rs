@@ -26,13 +26,13 @@ pub(crate) async fn run(options: Options) -> Result<bool, Failure> {
     let form = if options.short { Form::SHORT } else { Form::long(options.rounds) };
     let mut cluster = Cluster::prepare(&options.binary, &options.directory).await?;
     cluster.previous.clone_from(&options.previous);
-    let mut report = Report::new(form);
+    let mut report = Report::new(form, options.record.clone(), &options.version_text);
     for scenario in chosen {
         say(&format!("{}: {}", scenario.name, scenario.about));
         let row = torture(&mut cluster, scenario, form).await.map_err(|failure| format!("{}: {failure}", scenario.name))?;
-        report.add(row);
+        report.add(row)?;
     }
-    report.finish(options.record.as_deref(), &options.version_text)
+    Ok(report.finish())
 }
 
 fn choose(options: &Options) -> Result<Vec<&'static Scenario>, Failure> {

@@ -1,4 +1,5 @@
-//! No fault: how many calls a verification makes to the stores, and how soon a logout holds everywhere.
+//! No fault: how many calls a verification makes to the stores, and how soon a logout holds everywhere. The load leaves the machine
+//! time to spare: what is measured is the way to the other nodes, not the wait for a processor.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,12 +11,19 @@ use crate::client::Client;
 use crate::cluster::{Cluster, NODES, USERS};
 use crate::form::Form;
 use crate::frontend::{Frontend, REUSING};
-use crate::history::{Kind, Outcome};
+use crate::history::{History, Outcome};
 use crate::load::Weight;
+use crate::report::say;
 use crate::scenario::{Scenario, Trial};
 
 /// The scenario.
 pub(crate) const SCENARIO: Scenario = Scenario { name: "none", about: "no fault", guards: &[], run };
+
+/// How long a caller of the long form rests: together they ask some 2,000 times a second.
+const REST: Duration = Duration::from_millis(6);
+
+/// How often the long form says how far it is.
+const PROGRESS: Duration = Duration::from_secs(60);
 
 /// So many calls to a store a verification may make: none of its own, and its share of what goes by time.
 const CALLS: f64 = 0.05;
@@ -24,9 +32,13 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
     Box::pin(async move {
         let mut found = Vec::new();
         let mut notes = vec![count_calls(cluster, form, &mut found).await?];
+        let mut before = Vec::new();
+        for node in 0..NODES {
+            before.push(Announced::of(cluster, node).await?);
+        }
         // One call in four of a session is a refresh, and the replayers show as much again.
-        let weight = Weight { rest: Duration::ZERO, workers: 8, replayers: 8, verifies: form.pick(4, 60), users: USERS };
-        let load = cluster.load_of(weight);
+        let rest = form.pick(Duration::ZERO, REST);
+        let load = cluster.load_of(Weight { rest, workers: 8, replayers: 8, verifies: form.pick(4, 60), users: USERS });
         load.until_signed_out(form.rounds(150)).await;
         if form.is_long() {
             until_shown(&load.history, 100 * form.rounds(0)).await;
@@ -36,25 +48,54 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         if slow > 0 {
             trial.found.push(format!("{slow} operations failed without a fault"));
         }
-        for node in 0..NODES {
-            let below = |bound: &'static str| cluster.metric(node, bound);
-            let count = below("bo_auth_revoke_to_deny_seconds_count").await?;
-            let soon = below("bo_auth_revoke_to_deny_seconds_bucket{le=\"0.005\"}").await?;
-            let without_lease = below("bo_auth_verifications_without_lease_total").await?;
-            notes.push(format!(
-                "node {}: {soon} of {count} announcements were applied everywhere within 5 ms, {without_lease} checks without a lease",
-                node + 1
-            ));
+        let mut all = Announced::default();
+        for (node, before) in before.into_iter().enumerate() {
+            let without_lease = cluster.metric(node, "bo_auth_verifications_without_lease_total").await?;
+            notes.push(format!("node {}: {without_lease} checks without a lease", node + 1));
+            all = all.and(Announced::of(cluster, node).await?.since(before));
+        }
+        notes.push(format!("{} of {} announcements were applied everywhere within 5 ms", all.soon, all.count));
+        // A dev build beside other builds would be judged for those.
+        if form.is_long() && all.soon < all.count * 0.99 {
+            trial.found.push("more than one announcement in a hundred took longer than 5 ms to be applied everywhere".to_owned());
         }
         trial.notes = notes;
         Ok(trial)
     })
 }
 
-async fn until_shown(history: &crate::history::History, count: usize) {
-    let shown = || history.operations().iter().filter(|operation| matches!(operation.kind, Kind::Verify | Kind::Cookie)).count();
-    while shown() < count {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+/// A node's announcements, and those that were applied everywhere within 5 ms of their commit.
+#[derive(Debug, Default, Clone, Copy)]
+struct Announced {
+    count: f64,
+    soon: f64,
+}
+
+impl Announced {
+    async fn of(cluster: &Cluster, node: usize) -> Result<Self, Failure> {
+        let count = cluster.metric(node, "bo_auth_revoke_to_deny_seconds_count").await?;
+        let soon = cluster.metric(node, "bo_auth_revoke_to_deny_seconds_bucket{le=\"0.005\"}").await?;
+        Ok(Self { count, soon })
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { count: self.count + other.count, soon: self.soon + other.soon }
+    }
+
+    fn since(self, before: Self) -> Self {
+        Self { count: self.count - before.count, soon: self.soon - before.soon }
+    }
+}
+
+/// Waits until proofs were shown so often, and says how far it is.
+async fn until_shown(history: &History, count: usize) {
+    let mut said = Instant::now();
+    while history.shown() < count {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if said.elapsed() > PROGRESS {
+            said = Instant::now();
+            say(&format!("    {} of {count} verifications", history.shown()));
+        }
     }
 }
 

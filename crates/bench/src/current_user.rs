@@ -35,6 +35,7 @@ pub(crate) async fn measure(options: &Options, report: &mut Report) -> Result<()
     let bare = Server::start(&["bare".to_owned()], &options.directory.join("bare.log"))?;
     for server in [&product, &bare] {
         round(&world, server, options.round() / 4).await?;
+        server.pin_network_threads()?;
     }
     let (mut rates, mut costs, mut last) = (Vec::new(), Vec::new(), None);
     for number in 1..=options.rounds() {

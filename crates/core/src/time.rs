@@ -51,14 +51,27 @@ impl fmt::Display for Timestamp {
         let (days, millis_of_day) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
         let (year, month, day) = civil_date(days);
         let seconds = millis_of_day / 1000;
-        write!(
-            formatter,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
-            seconds / 3600,
-            seconds / 60 % 60,
-            seconds % 60,
-            millis_of_day % 1000
-        )
+        let (hour, minute, second, millis) = (seconds / 3600, seconds / 60 % 60, seconds % 60, millis_of_day % 1000);
+        if !(0..10_000).contains(&year) {
+            return write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z");
+        }
+        // Every answer and every log line has one; digits written in place cost a tenth of seven formatted numbers.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        for (last, number) in [(3, year), (6, month), (9, day), (12, hour), (15, minute), (18, second), (22, millis)] {
+            write_digits(&mut text[..=last], number);
+        }
+        formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Writes a number's digits so that the last one stands at the end, over the zeros that are there.
+fn write_digits(text: &mut [u8], mut number: i64) {
+    for place in text.iter_mut().rev() {
+        if number == 0 {
+            break;
+        }
+        *place = b'0' + u8::try_from(number % 10).unwrap_or(0);
+        number /= 10;
     }
 }
 
@@ -127,6 +140,9 @@ mod tests {
             (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),
             (4_102_444_799_999, "2099-12-31T23:59:59.999Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
+            (-62_167_219_200_000, "0000-01-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "10000-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(Timestamp(millis).to_string(), text);
         }

@@ -21,7 +21,7 @@ use crate::admin::problem::Problem;
 use crate::api::{Answerer, Unseen};
 use crate::fault::{Fault, FaultKind};
 use crate::legacy;
-use crate::proxy::client_address;
+use crate::proxy::{address_text, client_address};
 
 /// What the layer needs.
 pub struct EnvelopeParts {
@@ -103,7 +103,7 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
 impl<E> Enveloped<E> {
     /// What can be said before the request is looked at.
     fn admit(&self, request: &Request) -> Result<(), Unhandled> {
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
             return Err(Unhandled::Fault(Fault::later(FaultKind::RATE_LIMITED, wait)));
         }

@@ -3,7 +3,7 @@
 //! `X-Forwarded-For` and `Forwarded` (RFC 7239) count only from listed proxies. Read from the right, the first address that
 //! is no listed proxy is the client; what stands left of it was written by nobody we trust.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -110,6 +110,28 @@ pub fn client_address(request: &Request) -> IpAddr {
     request.data::<ClientAddress>().map_or_else(|| peer_address(request), |address| address.0)
 }
 
+/// An address as text, written once: most are of version 4, and each request has one.
+pub fn address_text(address: IpAddr) -> String {
+    let mut text = String::with_capacity(39);
+    match address {
+        IpAddr::V4(address) => {
+            for (position, part) in address.octets().into_iter().enumerate() {
+                if position > 0 {
+                    text.push('.');
+                }
+                let digits = [part / 100, part / 10 % 10, part % 10].map(|digit| char::from(b'0' + digit));
+                let first = if part >= 100 { 0 } else { 2 - usize::from(part >= 10) };
+                text.extend(&digits[first..]);
+            }
+        }
+        // Writing to a string cannot fail.
+        IpAddr::V6(address) => {
+            let _ = write!(text, "{address}");
+        }
+    }
+    text
+}
+
 fn peer_address(request: &Request) -> IpAddr {
     request.remote_addr().as_socket_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip().to_canonical())
 }
@@ -205,6 +227,14 @@ fn forwarded_entry(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_written_as_it_prints() {
+        let texts = ["0.0.0.0", "1.2.3.4", "9.10.99.100", "127.0.0.1", "255.249.199.200", "::", "fd00::1", "2001:db8:1:2:3:4:5:6"];
+        for text in texts {
+            assert_eq!(address_text(text.parse().unwrap()), text);
+        }
+    }
 
     fn client(peer: &str, headers: &[(&'static str, &str)]) -> String {
         let proxies = TrustedProxies::new(["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().unwrap()).to_vec());

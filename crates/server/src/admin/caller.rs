@@ -11,7 +11,7 @@ use poem::Request;
 use super::Frame;
 use super::problem::{CROSS_SITE, Problem};
 use crate::legacy::cookies;
-use crate::proxy::client_address;
+use crate::proxy::{address_text, client_address};
 
 /// The console's cookie.
 pub(super) const COOKIE: &str = "bo_console";
@@ -37,7 +37,7 @@ impl Frame {
     /// 401 without a live session, 403 where the administrator or their tenant is disabled, or another site's page may
     /// have sent the cookie.
     pub(super) async fn admin(&self, request: &Request) -> Result<Admin, Problem> {
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         let token = match bearer(request)? {
             Some(token) => token,
             None => of_console(request)?.ok_or(Error::TokenMissing)?,

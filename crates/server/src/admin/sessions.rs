@@ -15,7 +15,7 @@ use super::caller::COOKIE;
 use super::problem::Problem;
 use super::reply::{NoContent, Picture, Reply, Success};
 use crate::api::body::JsonBody;
-use crate::proxy::{client_address, is_https};
+use crate::proxy::{address_text, client_address, is_https};
 
 /// The routes of the administrator's own session.
 pub(super) struct Sessions(pub(super) Arc<Frame>);
@@ -111,7 +111,7 @@ impl Sessions {
     /// five minutes and for one sign-in.
     #[oai(path = "/captchas/:verifyGuid", method = "get", operation_id = "drawAdminCaptcha")]
     async fn draw_captcha(&self, request: &Request, #[oai(name = "verifyGuid")] verify_guid: Path<String>) -> Picture {
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         self.0.service.draw_admin_captcha(&verify_guid, &address).await.map_err(Problem::from).into()
     }
 }
@@ -125,7 +125,7 @@ impl Sessions {
         let captcha = guid.as_deref().zip(code.as_deref());
         let sign_in = AdminSignIn { account: &account, password: &password, captcha };
         let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         let opened = self.0.service.admin_sign_in(&address, user_agent, &sign_in).await?;
         let seconds = self.0.service.clock.now().until(opened.expires_at).as_secs();
         let cookie = cookie(&opened.token, seconds, is_https(request));

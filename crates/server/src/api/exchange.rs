@@ -7,12 +7,13 @@ use bo_auth_core::stamp::SignedRequest;
 use bo_auth_service::{Error, RequestFacts};
 use percent_encoding::percent_decode_str;
 use poem::Request;
-use poem::http::header::{ACCEPT_LANGUAGE, ORIGIN, USER_AGENT};
+use poem::http::HeaderName;
+use poem::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, ORIGIN, USER_AGENT};
 
 use super::body::{BodyFault, ReadBody};
 use super::parameters::{AREA, OWNER_ID, SHARE_FIRST, SHARE_SECOND, STAMP, SYS_ID};
 use crate::language::Language;
-use crate::proxy::client_address;
+use crate::proxy::{address_text, client_address};
 
 /// Query parameters that are read; repeating one of them is a mistake.
 const KNOWN: [&str; 4] = ["refreshToken", "_nodejs", "scope", "ownerId"];
@@ -31,33 +32,33 @@ pub(super) struct Exchange<'a> {
 }
 
 /// Headers that are read, in the order of `Exchange::headers`.
-const HEADERS: [(&str, &str); 7] = [
-    ("xownerid", OWNER_ID),
-    ("xsysid", SYS_ID),
-    ("xverifyapi", STAMP),
-    ("xuserfromfirstshareid", SHARE_FIRST),
-    ("xuserfromsecondshareid", SHARE_SECOND),
-    ("xfilterareacode", AREA),
-    ("authorization", "Authorization"),
+static HEADERS: [(HeaderName, &str); 7] = [
+    (HeaderName::from_static("xownerid"), OWNER_ID),
+    (HeaderName::from_static("xsysid"), SYS_ID),
+    (HeaderName::from_static("xverifyapi"), STAMP),
+    (HeaderName::from_static("xuserfromfirstshareid"), SHARE_FIRST),
+    (HeaderName::from_static("xuserfromsecondshareid"), SHARE_SECOND),
+    (HeaderName::from_static("xfilterareacode"), AREA),
+    (AUTHORIZATION, "Authorization"),
 ];
 
 impl<'a> Exchange<'a> {
     pub(super) fn read(request: &'a Request, body: &'a ReadBody) -> Self {
         let mut unreadable = None;
         let mut headers = [None; 7];
-        for (slot, (name, spelling)) in headers.iter_mut().zip(HEADERS) {
+        for (slot, (name, spelling)) in headers.iter_mut().zip(&HEADERS) {
             let mut values = request.headers().get_all(name).iter();
             let Some(value) = values.next() else { continue };
             match value.to_str() {
                 Ok(text) if values.next().is_none() => *slot = Some(text.trim()).filter(|text| !text.is_empty()),
-                _ => unreadable = unreadable.or(Some(spelling)),
+                _ => unreadable = unreadable.or(Some(*spelling)),
             }
         }
         let query = read_query(request.uri().query().unwrap_or_default(), &mut unreadable);
         let is_second_version = headers[2].is_some_and(|stamp| stamp.starts_with("v2."));
         Self {
             language: Language::negotiate(request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
-            address: client_address(request).to_string(),
+            address: address_text(client_address(request)),
             // Only a stamp of the second version covers them.
             signed_headers: if is_second_version { signed_headers(request) } else { Vec::new() },
             request,
@@ -86,7 +87,7 @@ impl<'a> Exchange<'a> {
             return Err(Error::BadRequest);
         }
         let [owner_id, sys_id, stamp, first_share_user_id, second_share_user_id, area_code, authorization] = self.headers;
-        let text = |name| self.request.headers().get(name).and_then(|value| value.to_str().ok());
+        let text = |name: HeaderName| self.request.headers().get(name).and_then(|value| value.to_str().ok());
         let uri = self.request.original_uri();
         Ok(RequestFacts {
             owner_id,

@@ -25,7 +25,7 @@ use crate::api::Causes;
 use crate::api::body::{JsonBody, ReadBody};
 use crate::cross_origin::AllowedOrigin;
 use crate::fault::{Fault, FaultKind};
-use crate::proxy::{client_address, is_https};
+use crate::proxy::{address_text, client_address, is_https};
 
 /// Where the routes stand.
 pub const PREFIX: &str = "/api/v1.0";
@@ -119,14 +119,14 @@ impl V1 {
         if cookies.is_empty() {
             return Err(LegacyRefusal::of(Errno::SESSION));
         }
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         let facts = facts(request, &address);
         let ended = self.service.legacy_sign_out(&fleet.fleet, &facts, LegacyCaller::Client, &cookies).await;
         ended.map_err(|error| refused(&error))
     }
 
     async fn user_name(&self, request: &Request, fleet: &ServedFleet) -> Result<String, LegacyRefusal> {
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         let facts = facts(request, &address);
         let mut refusal = LegacyRefusal::of(Errno::SESSION);
         for cookie in cookies::read(request.headers(), &fleet.cookie) {
@@ -142,7 +142,7 @@ impl V1 {
         if let Some(fault) = body.fault() {
             return Err(LegacyRefusal::from(&Fault::of(fault.kind())));
         }
-        let address = client_address(request).to_string();
+        let address = address_text(client_address(request));
         let facts = facts(request, &address);
         let stale = cookies::read(request.headers(), &fleet.cookie);
         let opened = async {

@@ -13,7 +13,7 @@ use poem_openapi::{Object, OpenApi};
 use serde_json::{Map, Value};
 
 use super::Frame;
-use super::plugins::{BODY_BYTES, CompileErrorView, does_not_compile};
+use super::plugin_versions::{BODY_BYTES, CompileErrorView, does_not_compile};
 use super::problem::Problem;
 use super::reply::{Reply, Success};
 use crate::api::body::JsonBody;

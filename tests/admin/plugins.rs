@@ -160,6 +160,8 @@ async fn a_draft_is_tried_beside_the_active_version(app: TestApp) {
     assert_eq!((&result["before"], &result["after"]["message"], &result["active"]["message"]), (&sample, &json!("short/x"), &json!("one")));
     assert_eq!((&result["failure"], &result["after"]["data"]), (&json!(null), &sample["data"]));
     assert!(!result["log"].to_string().contains("a.b.c"), "a script sees no token: {}", result["log"]);
+    let members: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["before", "after", "active", "failure", "microseconds", "operations", "log", "schemaProblems"]);
     let failed = scene.admin.post(&path, &json!({"source": "fn process(response, ctx) {\n  throw 1\n}", "sample": sample})).await.json();
     assert_eq!((&failed["results"][0]["after"], &failed["results"][0]["failure"]["line"]), (&json!(null), &json!(2)));
     let broken = scene.admin.post(&path, &json!({"source": "fn", "sample": sample})).await;

@@ -24,6 +24,8 @@ async fn a_script_is_begun_and_tested_without_a_store() {
     let result = &tested["results"][0];
     assert_eq!((&result["after"]["data"]["user"]["mobile"], &result["failure"]), (&json!("138****8000"), &json!(null)));
     assert!(result["operations"].as_i64().unwrap() > 0);
+    let members: Vec<&str> = result.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["before", "after", "failure", "microseconds", "operations", "log", "schemaProblems"]);
     let other = run(&["plugin", "test", script, "--sample", &sample, "--expect", &sample]).await;
     assert_eq!(other.code, Some(1), "{other:?}");
     // Without a sample: every answer of the published document.

@@ -11,7 +11,9 @@ pub mod document;
 mod keys;
 mod page;
 mod plugin_activity;
+mod plugin_caller;
 mod plugin_trials;
+mod plugin_versions;
 mod plugins;
 pub mod problem;
 mod reply;
@@ -35,6 +37,7 @@ use self::detached::Detached;
 use self::keys::Keys;
 use self::plugin_activity::PluginActivity;
 use self::plugin_trials::PluginTrials;
+use self::plugin_versions::PluginVersions;
 use self::plugins::Plugins;
 use self::sessions::Sessions;
 use self::systems::Systems;
@@ -58,7 +61,8 @@ pub struct Frame {
 }
 
 /// All resources; a new one is added here and in [`resources`].
-type Resources = (Sessions, Tenants, Systems, Users, Areas, UserSessions, Keys, Audit, Plugins, PluginTrials, PluginActivity);
+type Resources =
+    (Sessions, Tenants, Systems, Users, Areas, UserSessions, Keys, Audit, Plugins, PluginVersions, PluginTrials, PluginActivity);
 
 fn resources(frame: &Arc<Frame>) -> Resources {
     let frame = || Arc::clone(frame);
@@ -72,6 +76,7 @@ fn resources(frame: &Arc<Frame>) -> Resources {
         Keys(frame()),
         Audit(frame()),
         Plugins(frame()),
+        PluginVersions(frame()),
         PluginTrials(frame()),
         PluginActivity(frame()),
     )

@@ -6,14 +6,14 @@ use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::settings::{ResponseSchema, SystemSettings};
 use bo_auth_plugin::{Context, HostFunction};
 use bo_auth_service::Error;
-use bo_auth_service::plugin::{PluginRefusal, Subject, Trial};
+use bo_auth_service::plugin::{PluginRefusal, Subject};
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Frame;
-use super::plugins::{BODY_BYTES, CompileErrorView, does_not_compile};
+use super::plugin_versions::{BODY_BYTES, CompileErrorView, does_not_compile};
 use super::problem::Problem;
 use super::reply::{Reply, Success};
 use crate::api::body::JsonBody;
@@ -175,7 +175,8 @@ impl PluginTrials {
         let mut results = Vec::with_capacity(trials.len());
         for (trial, subject) in trials.iter().zip(&subjects) {
             let declared = self.declared(&caller.owner_id, subject.context.sys_id.as_deref()).await?;
-            results.push(described(trial, self, declared, &subject.context));
+            let problems = trial.schema_problems(&self.0.schemas, declared, &subject.context);
+            results.push(trial.described(&problems));
         }
         Ok(Success::of(TestView { results }))
     }
@@ -188,23 +189,6 @@ impl PluginTrials {
         let documents: Vec<&Value> = [&tenant.settings].into_iter().chain(system.map(|system| &system.settings)).collect();
         Ok(SystemSettings::from_documents(&documents).map_err(Error::from)?.response_schema)
     }
-}
-
-fn described(trial: &Trial, trials: &PluginTrials, declared: ResponseSchema, context: &Context) -> Value {
-    let problems =
-        trial.after.as_ref().map_or_else(Vec::new, |after| trials.0.schemas.problems_made(declared, context, &trial.before, after));
-    json!({
-        "before": trial.before,
-        "after": trial.after,
-        "active": trial.active,
-        "failure": trial.failure.as_ref().map(|failure| json!({
-            "code": failure.code.as_str(), "message": failure.detail, "line": failure.line, "column": failure.column,
-        })),
-        "microseconds": trial.microseconds,
-        "operations": trial.operations,
-        "log": trial.log,
-        "schemaProblems": problems,
-    })
 }
 
 /// What is absent is as for a login that succeeded.

@@ -90,18 +90,17 @@ impl Admin {
 
 impl Add {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let (password, made) = self.password.read()?;
+        let password = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
         let name = self.name.unwrap_or_else(|| self.account.clone());
         let new = NewAdmin { account: self.account, name, reach: self.owner.map_or(AdminReach::Platform, AdminReach::Tenant) };
-        let (admin, change) = stores.operator.add_admin(new, &password).await?;
+        let (admin, change) = stores.operator.add_admin(new, password.as_str()).await?;
         stores.tell(&[change], output).await?;
-        let shown = made.then_some(&password);
         let mut result = describe(&admin);
-        result["password"] = json!(shown);
+        result["password"] = json!(password.shown());
         output.result(&result, || {
-            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
-            format!("administrator {} reaches {}{made}", admin.user.account, reach(&admin))
+            let shown = password.shown_line();
+            format!("administrator {} reaches {}{shown}", admin.user.account, reach(&admin))
         })
     }
 }
@@ -132,14 +131,13 @@ impl Disable {
 
 impl SetPassword {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let (password, made) = self.password.read()?;
+        let password = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, ended) = stores.operator.set_admin_password(&self.account, &password).await?;
+        let (change, ended) = stores.operator.set_admin_password(&self.account, password.as_str()).await?;
         stores.tell(&[change], output).await?;
-        let shown = made.then_some(&password);
-        output.result(&json!({"account": self.account, "password": shown, "endedSessions": ended.len()}), || {
-            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
-            format!("administrator {} has a new password; {} sessions ended{made}", self.account, ended.len())
+        output.result(&json!({"account": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
+            let shown = password.shown_line();
+            format!("administrator {} has a new password; {} sessions ended{shown}", self.account, ended.len())
         })
     }
 }

@@ -20,10 +20,10 @@ pub(crate) struct PasswordSource {
 }
 
 impl PasswordSource {
-    /// The password, and whether it was made here and must be shown.
-    pub(crate) fn read(&self) -> Result<(String, bool), Failure> {
+    /// Reads the password, or makes one.
+    pub(crate) fn read(&self) -> Result<NewPassword, Failure> {
         let Some(path) = &self.password_file else {
-            return Ok((alphanumeric(&SystemRandom::default(), GENERATED_CHARACTERS), true));
+            return Ok(NewPassword { text: alphanumeric(&SystemRandom::default(), GENERATED_CHARACTERS), is_made: true });
         };
         let mut text = String::new();
         if path.as_os_str() == "-" {
@@ -31,7 +31,30 @@ impl PasswordSource {
         } else {
             text = std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
         }
-        let password = text.trim_end_matches(['\r', '\n']).to_owned();
-        if password.is_empty() { Err(Failure("the password is empty".to_owned())) } else { Ok((password, false)) }
+        let text = text.trim_end_matches(['\r', '\n']).to_owned();
+        if text.is_empty() { Err(Failure("the password is empty".to_owned())) } else { Ok(NewPassword { text, is_made: false }) }
+    }
+}
+
+/// A password that somebody is to sign in with.
+pub(crate) struct NewPassword {
+    text: String,
+    /// Whether it was made here, so that nobody knows it who is not told.
+    is_made: bool,
+}
+
+impl NewPassword {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The password where it was made here; one that was given is not shown.
+    pub(crate) fn shown(&self) -> Option<&str> {
+        self.is_made.then_some(self.as_str())
+    }
+
+    /// The same as a line behind a command's text.
+    pub(crate) fn shown_line(&self) -> String {
+        self.shown().map_or_else(String::new, |password| format!("\npassword (shown once): {password}"))
     }
 }

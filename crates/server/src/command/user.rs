@@ -111,7 +111,7 @@ impl User {
 
 impl Add {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let (password, made) = self.password.read()?;
+        let password = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
         let new = NewUser {
             user_id: self.id,
@@ -121,11 +121,10 @@ impl Add {
             push_name: self.push_name,
             area_codes: self.areas,
         };
-        let user = stores.operator.add_user(&self.owner, new, &password).await?;
-        let shown = made.then_some(&password);
-        output.result(&json!({"userId": user.user_id, "userName": user.account, "password": shown}), || {
-            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
-            format!("user {} ({}) of tenant {}{made}", user.account, user.user_id, self.owner)
+        let user = stores.operator.add_user(&self.owner, new, password.as_str()).await?;
+        output.result(&json!({"userId": user.user_id, "userName": user.account, "password": password.shown()}), || {
+            let shown = password.shown_line();
+            format!("user {} ({}) of tenant {}{shown}", user.account, user.user_id, self.owner)
         })
     }
 }
@@ -160,14 +159,13 @@ impl Disable {
 
 impl SetPassword {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let (password, made) = self.password.read()?;
+        let password = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, ended) = stores.operator.set_password(&self.owner, &self.account, &password).await?;
+        let (change, ended) = stores.operator.set_password(&self.owner, &self.account, password.as_str()).await?;
         stores.tell(&[change], output).await?;
-        let shown = made.then_some(&password);
-        output.result(&json!({"userName": self.account, "password": shown, "endedSessions": ended.len()}), || {
-            let made = shown.map_or_else(String::new, |password| format!("\npassword (shown once): {password}"));
-            format!("user {} has a new password; {}{made}", self.account, sessions_ended(ended.len()))
+        output.result(&json!({"userName": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
+            let shown = password.shown_line();
+            format!("user {} has a new password; {}{shown}", self.account, sessions_ended(ended.len()))
         })
     }
 }

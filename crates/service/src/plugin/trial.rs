@@ -2,11 +2,13 @@
 //! on the engine that serves, and nothing of it is counted or kept.
 
 use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::settings::ResponseSchema;
 use bo_auth_plugin::{CompileError, Context, Failure, Plugin, Plugins};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::desk::PluginDesk;
 use super::refusal::PluginRefusal;
+use super::schema::{ResponseSchemas, SchemaProblem};
 use crate::Error;
 
 /// An answer that a plugin is tried on.
@@ -35,6 +37,30 @@ pub struct Trial {
     pub operations: u64,
     /// What the script printed.
     pub log: Vec<String>,
+}
+
+impl Trial {
+    /// What the script made unreadable for generated clients; nothing, where it failed and the answer goes out as it was.
+    pub fn schema_problems(&self, schemas: &ResponseSchemas, declared: ResponseSchema, context: &Context) -> Vec<SchemaProblem> {
+        let made = |after| schemas.problems_made(declared, context, &self.before, after);
+        self.after.as_ref().map_or_else(Vec::new, made)
+    }
+
+    /// The trial as programs read it, with what it broke.
+    pub fn described(&self, problems: &[SchemaProblem]) -> Value {
+        json!({
+            "before": self.before,
+            "after": self.after,
+            "active": self.active,
+            "failure": self.failure.as_ref().map(|failure| json!({
+                "code": failure.code.as_str(), "message": failure.detail, "line": failure.line, "column": failure.column,
+            })),
+            "microseconds": self.microseconds,
+            "operations": self.operations,
+            "log": self.log,
+            "schemaProblems": problems,
+        })
+    }
 }
 
 /// Runs a plugin on one answer.

@@ -1,16 +1,13 @@
 //! Systems of a tenant: rows of `bo_system`.
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
-use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
 use serde_json::Value;
-use sqlx::types::Json;
 
 use super::administration::AdministrationRows;
-use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{Actor, Marking, RequestTrace, Revoked, Scope, SystemRecord};
+use crate::record::SystemRecord;
 
 #[derive(sqlx::FromRow)]
 struct SystemRow {
@@ -44,54 +41,6 @@ impl Db {
     /// [`Error::Exists`] where the tenant has one of this id, [`Error::Missing`] where there is no such tenant.
     pub async fn insert_system(&self, owner_id: &OwnerId, system: &SystemRecord, now: Timestamp) -> Result<(), Error> {
         transaction!(self, |connection, _attempt| { connection.insert_system(owner_id, system, now).await? })
-    }
-
-    /// Replaces a system's row, in one transaction with the mark that refuses all of its sessions where it becomes
-    /// disabled; answers that mark, or else the tenant's revision.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] where the tenant has no such system.
-    pub async fn update_system(&self, owner_id: &OwnerId, system: &SystemRecord, now: Timestamp) -> Result<Revoked, Error> {
-        let marking = Marking {
-            owner_id: owner_id.clone(),
-            scope: Scope::System(system.sys_id.clone()),
-            reason: EndReason::SystemDisabled,
-            actor: Actor::Admin,
-            at: now,
-            trace: RequestTrace::default(),
-        };
-        transaction!(self, |connection, attempt| {
-            let becomes_disabled = system.disabled && {
-                let enabled: i64 =
-                    sqlx::query_scalar("SELECT count(*) FROM bo_system WHERE owner_id = $1 AND sys_id = $2 AND disabled_at IS NULL")
-                        .bind(owner_id.as_str())
-                        .bind(system.sys_id.as_str())
-                        .fetch_one(&mut *connection)
-                        .await?;
-                enabled > 0
-            };
-            let mark = if becomes_disabled {
-                connection.mark(&marking, Some("system.disabled"), attempt).await?
-            } else {
-                connection.announce_revision(owner_id, now, attempt).await?
-            };
-            let changed = sqlx::query(
-                "UPDATE bo_system SET name = $3, settings = $4, disabled_at = CASE WHEN $5 THEN coalesce(disabled_at, $6) END, updated_at = $6 \
-             WHERE owner_id = $1 AND sys_id = $2",
-        )
-        .bind(owner_id.as_str())
-        .bind(system.sys_id.as_str())
-        .bind(&system.name)
-        .bind(Json(&system.settings))
-            .bind(system.disabled)
-            .bind(now.0)
-            .execute(&mut *connection)
-            .await?;
-            if changed.rows_affected() == 0 {
-                return Err(Error::Missing("system"));
-            }
-            Revoked { sessions: Vec::new(), marks: mark.into_iter().collect() }
-        })
     }
 
     /// The systems of the tenants from `first` to `last`.

@@ -3,17 +3,13 @@
 use std::collections::HashMap;
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
-use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
-use futures_util::TryFutureExt;
 use serde_json::Value;
-use sqlx::types::Json;
 
 use super::administration::AdministrationRows;
-use super::not_before::Marks;
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{Actor, Marking, RequestTrace, Revoked, Scope, SystemRecord, TenantRecord};
+use crate::record::{SystemRecord, TenantRecord};
 
 #[derive(sqlx::FromRow)]
 struct ProjectRow {
@@ -95,70 +91,5 @@ impl Db {
         .bind(after.map_or("", OwnerId::as_str))
         .bind(limit)
         .fetch_all(connection))
-    }
-
-    /// Disables a tenant and refuses all of its sessions, or enables it, in one transaction; answers the mark, or the
-    /// revision.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] where there is none.
-    pub async fn set_tenant_disabled(&self, owner_id: &OwnerId, disabled: bool, now: Timestamp) -> Result<Revoked, Error> {
-        let marking = Marking {
-            owner_id: owner_id.clone(),
-            scope: Scope::Tenant,
-            reason: EndReason::TenantDisabled,
-            actor: Actor::Admin,
-            at: now,
-            trace: RequestTrace::default(),
-        };
-        transaction!(self, |connection, attempt| {
-            let mark = if disabled {
-                connection.mark(&marking, Some("tenant.disabled"), attempt).await?
-            } else {
-                connection.announce_revision(owner_id, now, attempt).await?
-            };
-            let mark = mark.ok_or(Error::Missing("tenant"))?;
-            sqlx::query(
-                "UPDATE bo_project SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, $3) END, updated_at = $3 WHERE owner_id = $1",
-            )
-            .bind(owner_id.as_str())
-            .bind(disabled)
-            .bind(now.0)
-            .execute(&mut *connection)
-            .await?;
-            Revoked { sessions: Vec::new(), marks: vec![mark] }
-        })
-    }
-
-    /// Replaces the settings that a tenant's systems inherit.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] where there is none.
-    pub async fn set_tenant_settings(&self, owner_id: &OwnerId, settings: &Value, now: Timestamp) -> Result<(), Error> {
-        let changed =
-            on!(self, write, |connection| sqlx::query("UPDATE bo_project SET settings = $2, updated_at = $3 WHERE owner_id = $1")
-                .bind(owner_id.as_str())
-                .bind(Json(settings))
-                .bind(now.0)
-                .execute(connection)
-                .map_ok(|done| done.rows_affected()))?;
-        if changed == 0 { Err(Error::Missing("tenant")) } else { Ok(()) }
-    }
-
-    /// Makes one of the tenant's systems the one where `XsysId` is absent.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] where the tenant has no such system.
-    pub async fn set_default_system(&self, owner_id: &OwnerId, sys_id: &SystemId, now: Timestamp) -> Result<(), Error> {
-        let changed = on!(self, write, |connection| sqlx::query(
-            "UPDATE bo_project SET default_sys_id = $2, updated_at = $3 \
-             WHERE owner_id = $1 AND EXISTS (SELECT 1 FROM bo_system WHERE owner_id = $1 AND sys_id = $2)",
-        )
-        .bind(owner_id.as_str())
-        .bind(sys_id.as_str())
-        .bind(now.0)
-        .execute(connection)
-        .map_ok(|done| done.rows_affected()))?;
-        if changed == 0 { Err(Error::Missing("system")) } else { Ok(()) }
     }
 }

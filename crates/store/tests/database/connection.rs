@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use sqlx::Connection;
 
 use crate::backend::{Directory, Schema};
-use crate::fixture::{Demo, later, owner, tenant_record};
+use crate::fixture::{Demo, change_tenant, later, owner, tenant_record};
 
 #[cfg(unix)]
 #[tokio::test]
@@ -125,12 +125,12 @@ async fn a_server_that_falls_silent_is_an_outage_and_its_connection_is_given_up(
 
     // Time stands still but for the timeouts: the server's own limit, which is shorter, is not reached.
     tokio::time::pause();
-    let error = db.set_tenant_disabled(&owner("demo"), true, later(1)).await.unwrap_err();
+    let error = change_tenant(&db, &tenant_record("demo"), later(1)).await.unwrap_err();
     tokio::time::resume();
     assert!(matches!(&error, Error::DatabaseUnavailable(sqlx::Error::Io(_))), "{error:?}");
     transaction.rollback().await.unwrap();
     assert_ne!(process().await, before, "nobody waits for what the silent one may still say");
-    db.set_tenant_disabled(&owner("demo"), false, later(2)).await.unwrap();
+    change_tenant(&db, &tenant_record("demo"), later(2)).await.unwrap();
     db.close().await;
     other.close().await;
     schema.remove().await;

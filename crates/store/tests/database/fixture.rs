@@ -7,12 +7,12 @@ use bo_auth_core::identifier::{KeyId, OwnerId, SystemId, UserId};
 use bo_auth_core::random::SystemRandom;
 use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::Db;
 use bo_auth_store::record::{
-    Actor, AdministrationEvent, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, NewSession, RequestTrace, SessionRecord,
-    SystemRecord, TenantRecord, UserEnding, UserRecord,
+    Actor, Administration, AdministrationEvent, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, Marking, NewSession, RequestTrace,
+    Revoked, Scope, SessionRecord, SystemRecord, TenantRecord, UserEnding, UserRecord,
 };
 use bo_auth_store::revocation::SessionKey;
+use bo_auth_store::{Db, Error};
 use serde_json::json;
 
 /// The instant at which tests begin.
@@ -89,6 +89,26 @@ pub(crate) fn user_record(user_id: &str) -> UserRecord {
         disabled: false,
         updated_at: NOW,
     }
+}
+
+/// Replaces a tenant's own row; one that is disabled takes all of its sessions with it.
+pub(crate) async fn change_tenant(db: &Db, tenant: &TenantRecord, at: Timestamp) -> Result<Revoked, Error> {
+    let event = administration_event(if tenant.disabled { "tenant.disabled" } else { "tenant.changed" }, at);
+    let marking = tenant.disabled.then(|| marking(&tenant.owner_id, Scope::Tenant, EndReason::TenantDisabled, at));
+    db.administer(&tenant.owner_id, &Administration::ChangeTenant(tenant), None, at, Some(&event), marking.as_ref()).await
+}
+
+/// The same for a system.
+pub(crate) async fn change_system(db: &Db, owner_id: &OwnerId, system: &SystemRecord, at: Timestamp) -> Result<Revoked, Error> {
+    let event = administration_event(if system.disabled { "system.disabled" } else { "system.changed" }, at);
+    let disabled = system.disabled.then(|| Scope::System(system.sys_id.clone()));
+    let marking = disabled.map(|scope| marking(owner_id, scope, EndReason::SystemDisabled, at));
+    db.administer(owner_id, &Administration::ChangeSystem(system), None, at, Some(&event), marking.as_ref()).await
+}
+
+/// The end of all sessions of a scope.
+pub(crate) fn marking(owner_id: &OwnerId, scope: Scope, reason: EndReason, at: Timestamp) -> Marking {
+    Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at, trace: RequestTrace::default() }
 }
 
 /// A tenant `demo` with the systems `app` and `web` and the user `u1`.

@@ -4,26 +4,19 @@
 use std::time::Duration;
 
 use bo_auth_core::session::{EndReason, SessionId};
-use bo_auth_store::record::{Actor, Marking, NewSession, NotBefore, RequestTrace, Scope};
+use bo_auth_store::record::{Marking, NewSession, NotBefore, Scope, TenantRecord};
 use bo_auth_store::{Db, Error};
 use futures_util::future::join_all;
 
 use crate::backend::each_backend;
-use crate::fixture::{Demo, HASH, NOW, later, owner, session_id, system, user, user_record};
+use crate::fixture::{Demo, HASH, NOW, change_system, change_tenant, later, marking, owner, session_id, system, user, user_record};
 
-fn marking(demo: &Demo, scope: Scope, second: u64) -> Marking {
-    Marking {
-        owner_id: demo.owner_id.clone(),
-        scope,
-        reason: EndReason::Kicked,
-        actor: Actor::Admin,
-        at: later(second),
-        trace: RequestTrace::default(),
-    }
+fn kicking(demo: &Demo, scope: Scope, second: u64) -> Marking {
+    marking(&demo.owner_id, scope, EndReason::Kicked, later(second))
 }
 
 async fn mark(demo: &Demo, scope: Scope, second: u64) -> NotBefore {
-    let mut revoked = demo.db.end_all(&marking(demo, scope, second)).await.unwrap();
+    let mut revoked = demo.db.end_all(&kicking(demo, scope, second)).await.unwrap();
     assert_eq!((revoked.sessions.len(), revoked.marks.len()), (0, 1));
     revoked.marks.remove(0)
 }
@@ -84,8 +77,8 @@ async fn a_mark_refuses_its_own_scope_and_nothing_else() {
         assert_eq!(reason(&demo, later_one).await, None);
         mark(&demo, Scope::Tenant, 40).await;
         assert_eq!((reason(&demo, later_one).await, reason(&other, theirs).await), (kicked, None));
-        assert!(matches!(db.end_all(&marking(&demo, Scope::System(system("none")), 50)).await, Err(Error::Missing("system"))));
-        assert!(matches!(db.end_all(&marking(&demo, Scope::User(user("none")), 50)).await, Err(Error::Missing("user"))));
+        assert!(matches!(db.end_all(&kicking(&demo, Scope::System(system("none")), 50)).await, Err(Error::Missing("system"))));
+        assert!(matches!(db.end_all(&kicking(&demo, Scope::User(user("none")), 50)).await, Err(Error::Missing("user"))));
     })
     .await;
 }
@@ -181,19 +174,22 @@ async fn a_disabled_system_or_tenant_lets_nobody_in_and_keeps_its_sessions_ended
         let tenant = db.find_tenant(&demo.owner_id).await.unwrap().unwrap();
         let mut app = tenant.systems.iter().find(|found| found.sys_id == system("app")).unwrap().clone();
         app.disabled = true;
-        db.update_system(&demo.owner_id, &app, later(10)).await.unwrap();
+        change_system(&db, &demo.owner_id, &app, later(10)).await.unwrap();
         assert_eq!(db.open_session(&demo.owner_id, &Demo::new_session(later(11))).await.unwrap(), None);
         app.disabled = false;
-        db.update_system(&demo.owner_id, &app, later(12)).await.unwrap();
+        change_system(&db, &demo.owner_id, &app, later(12)).await.unwrap();
         assert_eq!(reason(&demo, first).await, Some(EndReason::SystemDisabled), "enabling does not bring it back");
         let second = demo.open(later(13)).await;
-        db.set_tenant_disabled(&demo.owner_id, true, later(20)).await.unwrap();
+        change_tenant(&db, &TenantRecord { disabled: true, ..tenant.clone() }, later(20)).await.unwrap();
         assert_eq!(db.open_session(&demo.owner_id, &Demo::new_session(later(21))).await.unwrap(), None);
-        db.set_tenant_disabled(&demo.owner_id, false, later(22)).await.unwrap();
+        change_tenant(&db, &tenant, later(22)).await.unwrap();
         assert_eq!(reason(&demo, second).await, Some(EndReason::TenantDisabled));
         assert_eq!(finish(&db, 10).await, 2);
         let reasons: Vec<_> = demo.audited("session.ended").await.iter().map(|event| event.reason).collect();
         assert_eq!(reasons, [Some(EndReason::SystemDisabled), Some(EndReason::TenantDisabled)]);
+        for kind in ["system.disabled", "system.changed", "tenant.disabled", "tenant.changed"] {
+            assert_eq!(demo.audited(kind).await.len(), 1, "{kind}");
+        }
         let changed = db.find_tenant(&demo.owner_id).await.unwrap().unwrap();
         assert_eq!((changed.revision - tenant.revision, db.tenant_revision(&demo.owner_id).await.unwrap()), (4, changed.revision));
         assert_eq!(db.tenant_revision(&owner("nobody")).await.unwrap(), 0);

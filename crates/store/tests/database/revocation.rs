@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use bo_auth_core::random::SystemRandom;
 use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::time::{SettableClock, Timestamp};
-use bo_auth_store::record::{Actor, EndOutcome, EndedSession, Marking, RequestTrace, Scope};
+use bo_auth_store::record::{EndOutcome, EndedSession, Marking, Scope};
 use bo_auth_store::revocation::{Revocations, read_cluster_status};
 use bo_auth_store::{Db, RedisConnection};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Directory, Schema};
-use crate::fixture::{Demo, NOW, later, system, user};
+use crate::fixture::{Demo, NOW, later, marking, system, user};
 use crate::private_redis::PrivateRedis;
 
 /// How long a lease is, with what an answer may take beyond it.
@@ -91,8 +91,7 @@ impl Cluster {
     }
 
     pub(crate) fn marking(&self, scope: Scope, at: Timestamp) -> Marking {
-        let owner_id = self.demo.owner_id.clone();
-        Marking { owner_id, scope, reason: EndReason::Kicked, actor: Actor::Admin, at, trace: RequestTrace::default() }
+        marking(&self.demo.owner_id, scope, EndReason::Kicked, at)
     }
 
     async fn refused_by(&self, node: &RunningNode, session_id: SessionId) -> bool {

@@ -2,10 +2,11 @@
 
 use bo_auth_core::time::Timestamp;
 use bo_auth_store::Error;
+use bo_auth_store::record::TenantRecord;
 use serde_json::json;
 
 use crate::backend::each_backend;
-use crate::fixture::{NOW, later, owner, system, tenant_record};
+use crate::fixture::{NOW, change_system, change_tenant, later, owner, system, tenant_record};
 
 #[tokio::test]
 async fn a_tenant_is_found_as_it_was_added() {
@@ -59,15 +60,17 @@ async fn a_tenant_is_changed_alone() {
     each_backend(|db| async move {
         db.insert_tenant(&tenant_record("demo"), NOW).await.unwrap();
         db.insert_tenant(&tenant_record("other"), NOW).await.unwrap();
-        db.set_tenant_disabled(&owner("demo"), true, later(1)).await.unwrap();
-        db.set_tenant_settings(&owner("demo"), &json!({"output": "hex"}), later(2)).await.unwrap();
-        db.set_default_system(&owner("demo"), &system("web"), later(3)).await.unwrap();
+        let (settings, default_sys_id) = (json!({"output": "hex"}), system("web"));
+        let changed = TenantRecord { name: "改名".to_owned(), settings, default_sys_id, disabled: true, ..tenant_record("demo") };
+        change_tenant(&db, &changed, later(1)).await.unwrap();
         let found = db.find_tenant(&owner("demo")).await.unwrap().unwrap();
         assert_eq!((found.disabled, found.settings, found.default_sys_id), (true, json!({"output": "hex"}), system("web")));
-        db.set_tenant_disabled(&owner("demo"), false, later(4)).await.unwrap();
+        assert_eq!((found.name.as_str(), found.systems.len(), found.keys.len()), ("改名", 2, 2), "its systems and keys stay");
+        change_tenant(&db, &TenantRecord { disabled: false, ..changed }, later(2)).await.unwrap();
         assert!(!db.find_tenant(&owner("demo")).await.unwrap().unwrap().disabled);
         let other = db.find_tenant(&owner("other")).await.unwrap().unwrap();
         assert_eq!((other.disabled, other.settings, other.default_sys_id), (false, tenant_record("other").settings, system("app")));
+        assert_eq!((other.name, other.revision), (tenant_record("other").name, 0));
     })
     .await;
 }
@@ -76,10 +79,13 @@ async fn a_tenant_is_changed_alone() {
 async fn what_is_not_there_cannot_be_changed() {
     each_backend(|db| async move {
         db.insert_tenant(&tenant_record("demo"), NOW).await.unwrap();
-        let none = owner("none");
-        assert!(matches!(db.set_tenant_disabled(&none, true, NOW).await, Err(Error::Missing("tenant"))));
-        assert!(matches!(db.set_tenant_settings(&none, &json!({}), NOW).await, Err(Error::Missing("tenant"))));
-        assert!(matches!(db.set_default_system(&owner("demo"), &system("none"), NOW).await, Err(Error::Missing("system"))));
+        let without_default = TenantRecord { default_sys_id: system("none"), ..tenant_record("demo") };
+        let none = tenant_record("none");
+        for tenant in [TenantRecord { disabled: true, ..none.clone() }, none, without_default] {
+            assert!(matches!(change_tenant(&db, &tenant, NOW).await, Err(Error::Missing("tenant"))));
+        }
+        let found = db.find_tenant(&owner("demo")).await.unwrap().unwrap();
+        assert_eq!((found.default_sys_id, found.revision), (system("app"), 0), "nothing was written");
     })
     .await;
 }
@@ -90,10 +96,10 @@ async fn origins_come_from_what_is_enabled() {
         for owner_id in ["demo", "disabled"] {
             db.insert_tenant(&tenant_record(owner_id), NOW).await.unwrap();
         }
-        db.set_tenant_disabled(&owner("disabled"), true, NOW).await.unwrap();
+        change_tenant(&db, &TenantRecord { disabled: true, ..tenant_record("disabled") }, NOW).await.unwrap();
         let mut web = tenant_record("demo").systems.remove(1);
         web.disabled = true;
-        db.update_system(&owner("demo"), &web, NOW).await.unwrap();
+        change_system(&db, &owner("demo"), &web, NOW).await.unwrap();
         let origins = db.list_origins().await.unwrap();
         let tenant = json!({"allowedOrigins": ["https://app.example"]});
         assert_eq!(origins, [(owner("demo"), system("app"), tenant, json!({"sessionLimit": 2}))]);

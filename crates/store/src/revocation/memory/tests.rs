@@ -1,5 +1,6 @@
 //! What is kept, for how long, in how many bytes, and what happens when it is too much.
 
+use super::entry::SESSION_BYTES;
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000);

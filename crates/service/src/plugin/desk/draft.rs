@@ -1,0 +1,95 @@
+//! Drafts: stored as versions that answer nothing yet, and what they would break for generated clients.
+
+use bo_auth_core::digest::sha256_hex;
+use bo_auth_core::identifier::OwnerId;
+use bo_auth_core::settings::{ResponseSchema, SystemSettings};
+use bo_auth_plugin::{CompileError, PluginName};
+use bo_auth_store::plugin_record::NewPluginVersion;
+use serde_json::json;
+
+use super::PluginDesk;
+use crate::Error;
+use crate::plugin::refusal::PluginRefusal;
+use crate::plugin::schema::{ResponseSchemas, SchemaProblem};
+
+/// Words that stand in the place of a name in the admin API's paths.
+const RESERVED_NAMES: [&str; 2] = ["check", "recording"];
+/// The longest source that is stored, in bytes.
+const SOURCE_BYTES: usize = 64 << 10;
+/// The longest note, in bytes.
+const NOTE_BYTES: usize = 1_000;
+/// The longest name of an author, in bytes.
+const AUTHOR_BYTES: usize = 200;
+
+/// A version that is stored now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// Its number.
+    pub version: i64,
+    /// SHA-256 of the source.
+    pub digest: String,
+    /// Whether the newest version had this source already, so that nothing was stored.
+    pub unchanged: bool,
+    /// Why it cannot be published.
+    pub compile_error: Option<CompileError>,
+}
+
+impl PluginDesk<'_> {
+    /// Stores a source as the next version, a draft; one that is the newest version's already is not stored again.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Name`], [`PluginRefusal::TooLong`], [`PluginRefusal::Busy`]; [`Error::Refused`] where there is no such
+    /// tenant; [`Error::Unavailable`].
+    pub async fn store(&self, owner_id: &OwnerId, name: &str, source: &str, author: &str, note: &str) -> Result<StoredVersion, Error> {
+        let name = PluginName::parse(name).filter(|name| !RESERVED_NAMES.contains(&name.as_str())).ok_or(PluginRefusal::Name)?;
+        for (what, text, longest) in [("source", source, SOURCE_BYTES), ("note", note, NOTE_BYTES), ("author", author, AUTHOR_BYTES)] {
+            // Postgres holds no NUL in a text.
+            if text.len() > longest || text.contains('\0') {
+                return Err(PluginRefusal::TooLong(what).into());
+            }
+        }
+        self.verify_owner(owner_id).await?;
+        let compile_error = self.plugins.check(source).await.map_err(PluginRefusal::from)?;
+        let digest = sha256_hex(source.as_bytes());
+        let newest = self.db.list_plugin_versions(owner_id, name.as_str(), None, 1).await?.pop();
+        if let Some(newest) = newest.filter(|newest| newest.digest == digest) {
+            return Ok(StoredVersion { version: newest.version, digest, unchanged: true, compile_error });
+        }
+        let now = self.clock.now();
+        let new = NewPluginVersion { source: source.to_owned(), digest: digest.clone(), author: author.to_owned(), note: note.to_owned() };
+        let event = self.event("plugin.stored", json!({"plugin": name.as_str(), "digest": digest, "author": author}), now);
+        let version = self.db.insert_plugin_version(owner_id, name.as_str(), &new, &event, now).await?;
+        Ok(StoredVersion { version, digest, unchanged: false, compile_error })
+    }
+
+    /// What a version, or a draft, would break for generated clients of the owner's systems; nothing, where it does not compile.
+    ///
+    /// # Errors
+    /// [`PluginRefusal::Busy`]; [`Error::Unavailable`].
+    pub async fn schema_problems(
+        &self,
+        owner_id: &OwnerId,
+        name: &str,
+        source: &str,
+        schemas: &ResponseSchemas,
+    ) -> Result<Vec<SchemaProblem>, Error> {
+        let plugin = self.plugins.prepare(owner_id.as_str(), name, 0, source).await.map_err(PluginRefusal::from)?;
+        let declared = self.declared_schemas(owner_id).await?;
+        Ok(schemas.problems_of(self.plugins, &plugin, &declared).await)
+    }
+
+    /// What the systems of an owner declare; of the platform's plugins, which may serve any, all there is.
+    async fn declared_schemas(&self, owner_id: &OwnerId) -> Result<Vec<ResponseSchema>, Error> {
+        let Some(tenant) = self.db.find_tenant(owner_id).await? else {
+            return Ok(vec![ResponseSchema::Camel, ResponseSchema::Snake]);
+        };
+        let mut declared = Vec::new();
+        for system in &tenant.systems {
+            let settings = SystemSettings::from_documents(&[&tenant.settings, &system.settings])?;
+            if !declared.contains(&settings.response_schema) {
+                declared.push(settings.response_schema);
+            }
+        }
+        Ok(declared)
+    }
+}

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::output::{Output, table};
 use super::password::PasswordSource;
+use super::session::sessions_ended;
 use super::stores::OperatorStores;
 use super::tenant::state;
 use crate::configuration::StoreOptions;
@@ -124,7 +125,7 @@ impl Disable {
         let (change, ended) = stores.operator.set_admin_disabled(&self.account, !self.undo).await?;
         stores.tell(&[change], output).await?;
         output.result(&json!({"account": self.account, "disabled": !self.undo, "endedSessions": ended.len()}), || {
-            format!("administrator {} is {}; {} sessions ended", self.account, state(!self.undo), ended.len())
+            format!("administrator {} is {}; {}", self.account, state(!self.undo), sessions_ended(ended.len()))
         })
     }
 }
@@ -137,7 +138,7 @@ impl SetPassword {
         stores.tell(&[change], output).await?;
         output.result(&json!({"account": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
             let shown = password.shown_line();
-            format!("administrator {} has a new password; {} sessions ended{shown}", self.account, ended.len())
+            format!("administrator {} has a new password; {}{shown}", self.account, sessions_ended(ended.len()))
         })
     }
 }

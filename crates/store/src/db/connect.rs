@@ -20,6 +20,10 @@ const SQLITE_ASKED_AGAIN: Duration = Duration::from_millis(5);
 /// How many `SQLite` connections read at the same time.
 const SQLITE_READERS: u32 = 4;
 
+/// What each connection keeps of the file, in KiB (a negative number means that): the upper levels of every index. The rest is in the
+/// operating system's cache, once for all of them.
+const SQLITE_CACHE: &str = "-1024";
+
 /// How long a caller waits for a Postgres connection, a new one included.
 const POSTGRES_WAIT: Duration = Duration::from_secs(2);
 
@@ -37,6 +41,7 @@ impl Db {
     pub async fn connect_sqlite(path: &Path) -> Result<Self, Error> {
         make_private_file(path)?;
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(true).busy_timeout(SQLITE_WAIT);
+        let options = options.pragma("cache_size", SQLITE_CACHE);
         // The log may grow under load; it need not stay that large.
         let writing = options
             .clone()

@@ -23,7 +23,7 @@ pub(crate) const SCENARIO: Scenario = Scenario { name: "none", about: "no fault"
 const REST: Duration = Duration::from_millis(6);
 
 /// How often the long form says how far it is.
-const PROGRESS: Duration = Duration::from_secs(60);
+const PROGRESS: Duration = Duration::from_mins(1);
 
 /// So many calls to a store a verification may make: none of its own, and its share of what goes by time.
 const CALLS: f64 = 0.05;

@@ -148,7 +148,10 @@ async fn pump(
     };
     let write = async {
         while let Some((due, bytes)) = queued.recv().await {
-            tokio::time::sleep_until(due).await;
+            // The runtime's timer counts whole milliseconds: asked for an instant that has come, it still takes one.
+            if due > Instant::now() {
+                tokio::time::sleep_until(due).await;
+            }
             if written.wait_for(|now| now.passes(way)).await.is_err() || to.write_all(&bytes).await.is_err() {
                 return;
             }

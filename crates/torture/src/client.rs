@@ -93,7 +93,7 @@ impl Client {
         let (operation, answer) = self.ask(node, Kind::Logout, Some(session), request).await;
         let outcome = operation.outcome;
         if outcome == Outcome::Accepted {
-            session.signed_out.get_or_init(|| operation.ended);
+            self.history.sign_out(session, operation.ended);
         }
         self.history.record(operation);
         let first = answer.is_some_and(|answer| answer.json()["data"]["alreadyEnded"] == false);

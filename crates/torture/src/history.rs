@@ -92,6 +92,7 @@ impl Session {
 pub(crate) struct History {
     operations: Mutex<Vec<Operation>>,
     shown: AtomicUsize,
+    signed_out: AtomicUsize,
     sessions: Mutex<Vec<Arc<Session>>>,
 }
 
@@ -129,6 +130,18 @@ impl History {
     pub(crate) fn session(&self, position: usize) -> Option<Arc<Session>> {
         let sessions = lock(&self.sessions);
         sessions.get(position % sessions.len().max(1)).cloned()
+    }
+
+    /// Notes that a logout of a session was answered.
+    pub(crate) fn sign_out(&self, session: &Session, answered: Instant) {
+        if session.signed_out.set(answered).is_ok() {
+            self.signed_out.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many sessions were signed out.
+    pub(crate) fn signed_out(&self) -> usize {
+        self.signed_out.load(Ordering::Relaxed)
     }
 
     /// How often an access token or a cookie was shown: counted as it happens, since a long history takes long to read.

@@ -70,8 +70,7 @@ impl Load {
 
     /// Waits until so many sessions have been signed out.
     pub(crate) async fn until_signed_out(&self, count: usize) {
-        let signed_out = || self.history.sessions().iter().filter(|session| session.signed_out.get().is_some()).count();
-        while signed_out() < count {
+        while self.history.signed_out() < count {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

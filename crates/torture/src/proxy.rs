@@ -2,18 +2,22 @@
 //! and counts the calls.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::Failure;
 use crate::calls::{CallCounter, Protocol};
+
+/// What all proxies run on: a thread of their own, so that nothing on its way between a node and a store waits for the load's callers.
+static ROADS: LazyLock<Option<Runtime>> = LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().ok());
 
 /// What happens to what passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +70,13 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts one in front of a store that listens on a port of the loopback.
     pub(crate) async fn start(port: u16, protocol: Protocol) -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let roads = ROADS.as_ref().ok_or("the proxies have no thread")?;
+        let listener = roads.spawn(TcpListener::bind("127.0.0.1:0")).await??;
         let address = listener.local_addr()?;
         let (weather, seen) = watch::channel(Weather::Fair);
         let calls = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&calls);
-        tokio::spawn(async move {
+        roads.spawn(async move {
             while let Ok((node, _)) = listener.accept().await {
                 tokio::spawn(connect(node, port, seen.clone(), protocol, Arc::clone(&counted)));
             }

@@ -38,7 +38,7 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         }
         // One call in four of a session is a refresh, and the replayers show as much again.
         let rest = form.pick(Duration::ZERO, REST);
-        let load = cluster.load_of(Weight { rest, workers: 8, replayers: 8, verifies: form.pick(4, 60), users: USERS });
+        let load = cluster.load_of(Weight { rest, workers: 8, replayers: 8, verifies: form.pick(4, 45), users: USERS });
         load.until_signed_out(form.rounds(150)).await;
         if form.is_long() {
             until_shown(&load.history, 100 * form.rounds(0)).await;

@@ -54,7 +54,14 @@ impl Form {
 
     /// The load.
     pub(crate) fn weight(self) -> Weight {
-        Weight { workers: self.pick(6, 12), replayers: self.pick(2, 4), verifies: 4, rest: Duration::from_millis(2), users: USERS }
+        Weight {
+            workers: self.pick(6, 12),
+            replayers: self.pick(2, 4),
+            verifies: 4,
+            refreshes: 4,
+            rest: Duration::from_millis(2),
+            users: USERS,
+        }
     }
 
     /// How many of a history's sessions are replayed.

@@ -22,6 +22,8 @@ pub(crate) struct Weight {
     pub(crate) replayers: usize,
     /// How often a session is shown before it is signed out, on average.
     pub(crate) verifies: usize,
+    /// One in so many calls is a refresh.
+    pub(crate) refreshes: usize,
     /// How long a caller rests between two calls.
     pub(crate) rest: Duration,
     /// How many users there are.
@@ -58,7 +60,7 @@ impl Load {
             tasks.spawn(worker.run());
         }
         for _ in 0..weight.replayers {
-            tasks.spawn(replay(client.clone(), weight.rest, stopped.clone()));
+            tasks.spawn(replay(client.clone(), weight, stopped.clone()));
         }
         Self { stop, tasks, history: Arc::clone(&client.history) }
     }
@@ -125,7 +127,7 @@ impl Worker {
     async fn one_call(&mut self, session: &Session) {
         let node = self.any_node();
         match session.current() {
-            Some(Proof::Pair { refresh, .. }) if self.dice.one_in(4) => {
+            Some(Proof::Pair { refresh, .. }) if self.dice.one_in(self.weight.refreshes) => {
                 if !self.dice.one_in(3) {
                     self.client.refresh(node, session, &refresh).await;
                     return;
@@ -177,17 +179,18 @@ impl Worker {
 }
 
 /// Shows any proof of any session to any node, again and again.
-async fn replay(mut client: Client, rest: Duration, stopped: watch::Receiver<bool>) {
+async fn replay(mut client: Client, weight: Weight, stopped: watch::Receiver<bool>) {
     let mut dice = Dice::new();
     while !*stopped.borrow() {
-        tokio::time::sleep(rest).await;
+        tokio::time::sleep(weight.rest).await;
         let Some(session) = client.history.session(dice.below(usize::MAX)) else { continue };
         let proofs = session.proofs();
         let proof = &proofs[dice.below(proofs.len())];
         let node = client.targets[dice.below(client.targets.len())];
         client.verify(node, &session, proof).await;
         // An older generation of a session that lives would be taken for theft.
-        if let (Proof::Pair { refresh, .. }, Some(_)) = (proof, session.signed_out.get()) {
+        let refreshes = dice.one_in(weight.refreshes.div_ceil(4));
+        if let (true, Proof::Pair { refresh, .. }, Some(_)) = (refreshes, proof, session.signed_out.get()) {
             client.refresh(node, &session, refresh).await;
         }
     }

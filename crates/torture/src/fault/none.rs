@@ -19,8 +19,8 @@ use crate::scenario::{Scenario, Trial};
 /// The scenario.
 pub(crate) const SCENARIO: Scenario = Scenario { name: "none", about: "no fault", guards: &[], run };
 
-/// How long a caller of the long form rests: together they ask some 2,000 times a second.
-const REST: Duration = Duration::from_millis(6);
+/// How long a caller of the long form rests: together they ask some 1,500 times a second.
+const REST: Duration = Duration::from_millis(8);
 
 /// How often the long form says how far it is.
 const PROGRESS: Duration = Duration::from_mins(1);
@@ -36,9 +36,9 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         for node in 0..NODES {
             before.push(Announced::of(cluster, node).await?);
         }
-        // One call in four of a session is a refresh, and the replayers show as much again.
-        let rest = form.pick(Duration::ZERO, REST);
-        let load = cluster.load_of(Weight { rest, workers: 8, replayers: 8, verifies: form.pick(4, 45), users: USERS });
+        // The replayers show as much again as those whose sessions they are.
+        let (rest, verifies, refreshes) = form.pick((Duration::ZERO, 4, 4), (REST, 60, 40));
+        let load = cluster.load_of(Weight { workers: 8, replayers: 8, verifies, refreshes, rest, users: USERS });
         load.until_signed_out(form.rounds(150)).await;
         if form.is_long() {
             until_shown(&load.history, 100 * form.rounds(0)).await;

@@ -121,6 +121,14 @@ impl Cluster {
         self.nodes[node].start(&variables).await
     }
 
+    /// The same with a failpoint at which it dies, perhaps as soon as it listens: the load goes on meanwhile.
+    pub(crate) async fn restart_node_to_die(&mut self, node: usize, failpoint: &str) -> Result<(), Failure> {
+        let variables = self.with(&[("BO_AUTH_FAILPOINTS", failpoint)]);
+        self.nodes[node].kill().await?;
+        self.nodes[node].start_to_die(&variables).await?;
+        Ok(())
+    }
+
     /// Sets the weather between a node and Redis.
     pub(crate) fn redis_weather(&self, node: usize, weather: Weather) {
         self.links[node].redis.set(weather);

@@ -45,6 +45,11 @@ impl Node {
 
     /// Starts it with these variables in its environment and nothing else, and waits until it answers.
     pub(crate) async fn start(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Failure> {
+        if self.start_to_die(variables).await? { Ok(()) } else { Err(self.does_not_start()) }
+    }
+
+    /// The same for one that is to die at some step: false where it came to it before it had answered once.
+    pub(crate) async fn start_to_die(&mut self, variables: &BTreeMap<String, String>) -> Result<bool, Failure> {
         let mut command = Command::new(&self.binary);
         command.arg("serve").args(["--listen", &self.listens.to_string()]).args(&self.arguments);
         command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
@@ -52,13 +57,20 @@ impl Node {
         let mut child = command.stderr(log).spawn()?;
         let begun = Instant::now();
         while !call(self.listens, &plain("/healthz")).await.is_ok_and(|answer| answer.status == 200) {
-            if child.try_wait()?.is_some() || begun.elapsed() > START {
-                return Err(format!("a node does not start; see {}", self.log.display()).into());
+            if child.try_wait()?.is_some() {
+                return Ok(false);
+            }
+            if begun.elapsed() > START {
+                return Err(self.does_not_start());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.child = Some(child);
-        Ok(())
+        Ok(true)
+    }
+
+    fn does_not_start(&self) -> Failure {
+        format!("a node does not start; see {}", self.log.display()).into()
     }
 
     /// Ends it as a power cut does, where it runs.

@@ -33,7 +33,7 @@ fn at_steps(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Fa
         for _ in 0..form.pick(1, 10) {
             for step in STEPS {
                 let failpoint = format!("{step}=die:{}", 1 + dice.below(8));
-                cluster.restart_node(0, &[("BO_AUTH_FAILPOINTS", failpoint.as_str())]).await?;
+                cluster.restart_node_to_die(0, &failpoint).await?;
                 if !cluster.nodes[0].ends_within(REACHED).await {
                     return Err(format!("no node came to {step}").into());
                 }

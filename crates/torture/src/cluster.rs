@@ -125,8 +125,7 @@ impl Cluster {
     pub(crate) async fn restart_node_to_die(&mut self, node: usize, failpoint: &str) -> Result<(), Failure> {
         let variables = self.with(&[("BO_AUTH_FAILPOINTS", failpoint)]);
         self.nodes[node].kill().await?;
-        self.nodes[node].start_to_die(&variables).await?;
-        Ok(())
+        self.nodes[node].start_to_die(&variables).await
     }
 
     /// Sets the weather between a node and Redis.

@@ -189,6 +189,7 @@ async fn replay(mut client: Client, weight: Weight, stopped: watch::Receiver<boo
         let node = client.targets[dice.below(client.targets.len())];
         client.verify(node, &session, proof).await;
         // An older generation of a session that lives would be taken for theft.
+        // What is over is refreshed four times as often as what lives: it must be refused.
         let refreshes = dice.one_in(weight.refreshes.div_ceil(4));
         if let (true, Proof::Pair { refresh, .. }, Some(_)) = (refreshes, proof, session.signed_out.get()) {
             client.refresh(node, &session, refresh).await;

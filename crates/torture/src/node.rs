@@ -45,11 +45,16 @@ impl Node {
 
     /// Starts it with these variables in its environment and nothing else, and waits until it answers.
     pub(crate) async fn start(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Failure> {
-        if self.start_to_die(variables).await? { Ok(()) } else { Err(self.does_not_start()) }
+        if self.launch(variables).await? { Ok(()) } else { Err(self.does_not_start()) }
     }
 
-    /// The same for one that is to die at some step: false where it came to it before it had answered once.
-    pub(crate) async fn start_to_die(&mut self, variables: &BTreeMap<String, String>) -> Result<bool, Failure> {
+    /// The same for one that is to die at some step, and may come to it before it has answered once.
+    pub(crate) async fn start_to_die(&mut self, variables: &BTreeMap<String, String>) -> Result<(), Failure> {
+        self.launch(variables).await.map(drop)
+    }
+
+    /// Runs it until it answers; false where it ended before.
+    async fn launch(&mut self, variables: &BTreeMap<String, String>) -> Result<bool, Failure> {
         let mut command = Command::new(&self.binary);
         command.arg("serve").args(["--listen", &self.listens.to_string()]).args(&self.arguments);
         command.env_clear().envs(variables).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// So much of each run is free: an ordinary script needs less. A dev build's scripts take some twenty times as long.
+/// So much of each run is free: an ordinary script needs less. A dev build's scripts take many times as long.
 const FREE: Duration = Duration::from_micros(if cfg!(debug_assertions) { 4_000 } else { 200 });
 /// What a tenant that has used nothing may use at once, in nanoseconds; it can owe as much.
 const MOST: i64 = 250_000_000;

@@ -19,7 +19,7 @@ use crate::scenario::{Scenario, Trial};
 /// The scenario.
 pub(crate) const SCENARIO: Scenario = Scenario { name: "none", about: "no fault", guards: &[], run };
 
-/// How long a caller of the long form rests: together they ask some 1,500 times a second.
+/// How long a caller of the long form rests: together they ask some 1,700 times a second.
 const REST: Duration = Duration::from_millis(8);
 
 /// How often the long form says how far it is.

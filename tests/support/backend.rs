@@ -86,7 +86,7 @@ impl Stores {
         match self.backend {
             Backend::Sqlite => CacheChoice::Sqlite,
             Backend::Local => CacheChoice::Local,
-            Backend::Redis => CacheChoice::Redis(Secret::new(redis_url())),
+            Backend::Redis => CacheChoice::Redis(Secret::new(patient_redis_url())),
         }
     }
 
@@ -102,9 +102,11 @@ impl Stores {
     }
 }
 
-/// Where Redis is. A missing one fails the test: skipping would hide it.
-pub(crate) fn redis_url() -> String {
-    std::env::var("REDIS_URL").expect("REDIS_URL must name a Redis that tests may write to; scripts/test starts one and sets it")
+/// Where Redis is, with patience for a busy machine. A missing one fails the test: skipping would hide it.
+fn patient_redis_url() -> String {
+    let url = std::env::var("REDIS_URL").expect("REDIS_URL must name a Redis that tests may write to; scripts/test starts one and sets it");
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}patience=1000")
 }
 
 /// A database on the server that `DATABASE_URL` names.

@@ -11,6 +11,7 @@ pub mod record;
 pub mod revocation;
 
 mod error;
+mod redis_addresses;
 mod redis_connection;
 
 #[cfg(test)]
@@ -21,4 +22,5 @@ mod test_sqlite;
 pub use cache::Cache;
 pub use db::Db;
 pub use error::Error;
+pub use redis_addresses::RedisAddresses;
 pub use redis_connection::RedisConnection;

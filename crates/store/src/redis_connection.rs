@@ -1,6 +1,6 @@
 //! The connection to Redis: one server or a Redis Cluster, opened when it is first needed and again when it breaks.
-//! No call waits longer than a second, one that a request waits for not longer than a tenth of that, and while Redis is away
-//! calls fail at once instead of queueing.
+//! No call waits longer than a second, one that a request waits for not longer than a tenth of that unless the address says
+//! so, and while Redis is away calls fail at once instead of queueing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use redis::{Client, Cmd, ConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult, Value};
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::{Error, RedisAddresses};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
@@ -22,8 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
 /// How long a call may take, whatever it waits for: connecting, other calls, Redis.
 const CALL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a call may take that a request waits for and can do without: together with what a logout then waits out, it
-/// stays within its bound.
+/// How long a call may take that a request waits for and can do without, unless the address says otherwise: together with
+/// what a logout then waits out, it stays within its bound.
 const HURRY: Duration = Duration::from_millis(100);
 
 /// How long calls fail at once after one found Redis away. Then one call tries while the others go on failing at once, so that
@@ -61,37 +61,23 @@ struct Pause {
 }
 
 impl RedisConnection {
-    /// Prepares a connection to `redis://[user:password@]host[:port][/database]` or, through a socket,
-    /// `unix:///path` or `redis+unix:///path`. Several addresses separated by commas, or the parameter
-    /// `cluster=true`, say that it is a Redis Cluster. Nothing is sent yet. Must be called within a tokio runtime.
+    /// Prepares a connection to the [`RedisAddresses`] in a text. Nothing is sent yet. Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Configuration`] where the addresses cannot be read. The text does not repeat them: they hold passwords.
+    /// Those of [`RedisAddresses::parse`].
     pub fn open(addresses: &str) -> Result<Self, Error> {
-        let mut nodes = Vec::new();
-        let mut is_cluster = false;
-        for address in addresses.split(',').map(str::trim).filter(|address| !address.is_empty()) {
-            let (address, says_cluster) = without_cluster_parameter(address);
-            is_cluster |= says_cluster;
-            nodes.push(connection_info(&address)?);
-        }
-        is_cluster |= nodes.len() > 1;
+        let RedisAddresses { nodes, is_cluster, patience } = RedisAddresses::parse(addresses)?;
+        let nodes = nodes.into_iter().map(|node| node.set_tcp_settings(tcp_settings())).collect();
         let route = if is_cluster { Route::Cluster(open_cluster(nodes)?) } else { Route::Server(open_server(nodes)?) };
         let (pause, hurried) = (Arc::new(Pause::none()), Arc::new(Pause::none()));
-        Ok(Self { route, patience: CALL_TIMEOUT, pause, hurry: HURRY, hurried })
+        Ok(Self { route, patience: CALL_TIMEOUT, pause, hurry: patience.unwrap_or(HURRY), hurried })
     }
 
-    /// The same connection for calls that a request waits for and can do without: they give up after a tenth of a second,
-    /// and then fail at once for a while.
+    /// The same connection for calls that a request waits for and can do without: they give up after a tenth of a second, or
+    /// what the address says, and then fail at once for a while.
     #[must_use]
     pub fn hurried(self) -> Self {
         Self { patience: self.hurry, pause: Arc::clone(&self.hurried), ..self }
-    }
-
-    /// The same with another measure of hurry, for tests that are not about it on machines that are busy.
-    #[cfg(test)]
-    pub(crate) fn with_hurry(self, hurry: Duration) -> Self {
-        Self { hurry, ..self }
     }
 
     /// Whether keys are spread over several servers, so that one call can only touch keys of one hash slot.
@@ -192,26 +178,6 @@ impl Pause {
     }
 }
 
-/// Takes our own parameter out of an address.
-fn without_cluster_parameter(address: &str) -> (String, bool) {
-    let Some((base, query)) = address.split_once('?') else { return (address.to_owned(), false) };
-    let (ours, others): (Vec<&str>, Vec<&str>) =
-        query.split('&').partition(|parameter| *parameter == "cluster" || parameter.starts_with("cluster="));
-    let is_cluster = ours.iter().any(|parameter| matches!(*parameter, "cluster" | "cluster=true" | "cluster=1"));
-    let address = if others.is_empty() { base.to_owned() } else { format!("{base}?{}", others.join("&")) };
-    (address, is_cluster)
-}
-
-fn connection_info(address: &str) -> Result<ConnectionInfo, Error> {
-    let info = address.into_connection_info().map_err(|_| {
-        Error::Configuration("the address of Redis is redis://host:port or unix:///path; several with commas for a cluster".to_owned())
-    })?;
-    if !info.addr().is_supported() {
-        return Err(Error::Configuration("Redis over TLS is not built in".to_owned()));
-    }
-    Ok(info.set_tcp_settings(tcp_settings()))
-}
-
 fn tcp_settings() -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true);
     #[cfg(target_os = "linux")]
@@ -249,35 +215,6 @@ fn io_error(kind: std::io::ErrorKind, text: &'static str) -> RedisError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_cluster_parameter_is_ours_and_the_others_are_left() {
-        for (address, left, is_cluster) in [
-            ("redis://a:1", "redis://a:1", false),
-            ("redis://a:1?cluster=true", "redis://a:1", true),
-            ("redis://a:1?cluster", "redis://a:1", true),
-            ("redis://a:1?cluster=false&protocol=resp3", "redis://a:1?protocol=resp3", false),
-        ] {
-            assert_eq!(without_cluster_parameter(address), (left.to_owned(), is_cluster));
-        }
-    }
-
-    #[tokio::test]
-    async fn addresses_say_what_they_lead_to() {
-        for (addresses, is_cluster) in [
-            ("redis://localhost:6379/1", false),
-            ("unix:///run/redis.sock", false),
-            ("redis+unix:///run/redis.sock", false),
-            ("redis://a:1?cluster=true", true),
-            ("redis://a:1, redis://b:2", true),
-        ] {
-            assert_eq!(RedisConnection::open(addresses).unwrap().is_cluster(), is_cluster, "{addresses}");
-        }
-        for bad in ["", ",", "localhost:6379", "http://localhost", "rediss://localhost"] {
-            let error = RedisConnection::open(bad).unwrap_err();
-            assert!(matches!(error, Error::Configuration(_)), "{bad}: {error:?}");
-        }
-    }
 
     #[tokio::test]
     async fn an_absent_server_is_an_outage_and_the_next_call_does_not_wait_for_it() {

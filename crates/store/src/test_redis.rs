@@ -2,7 +2,6 @@
 //! of it that can break down.
 
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
 
 use bo_auth_core::identifier::OwnerId;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
@@ -23,7 +22,13 @@ pub(crate) fn redis() -> RedisConnection {
 
 /// A connection whose calls wait for a busy machine.
 pub(crate) fn patient(url: &str) -> RedisConnection {
-    RedisConnection::open(url).unwrap().with_hurry(Duration::from_secs(1))
+    RedisConnection::open(&with_patience(url)).unwrap()
+}
+
+/// The address with all the patience there can be.
+fn with_patience(url: &str) -> String {
+    let joint = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{joint}patience=1000")
 }
 
 /// A tenant that no other test and no earlier run has.

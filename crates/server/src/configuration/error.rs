@@ -65,6 +65,12 @@ pub enum ConfigurationError {
     /// A Redis address of a kind we do not know.
     #[error("--redis-url must begin with redis://, redis+unix:// or unix://")]
     RedisKind,
+    /// A Redis address that cannot be read.
+    #[error("--redis-url: {problem}")]
+    RedisAddress {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A size out of its bounds.
     #[error("{option} is {value}: give {least} to {most}")]
     Size {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use bo_auth_store::RedisAddresses;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
@@ -27,7 +28,8 @@ pub struct StoreOptions {
     #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
 
-    /// Redis, such as `redis://:password@host:6379/0`; several nodes of a Redis Cluster separated by commas
+    /// Redis, such as `redis://:password@host:6379/0`; several nodes of a Redis Cluster separated by commas. A request waits
+    /// for it for 100 ms, or as the parameter says in `redis://host:6379?patience=200`
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
 
@@ -155,7 +157,11 @@ impl StoreOptions {
             (Some(CacheKind::Redis), None) => Err(ConfigurationError::RedisUnknown),
             (Some(CacheKind::Redis) | None, Some(url)) => {
                 let is_known = |text: &str| has_scheme(text.trim(), &["redis", "redis+unix", "unix"]);
-                if url.expose().split(',').all(is_known) { Ok(CacheChoice::Redis(url)) } else { Err(ConfigurationError::RedisKind) }
+                if !url.expose().split(',').all(is_known) {
+                    return Err(ConfigurationError::RedisKind);
+                }
+                RedisAddresses::parse(url.expose()).map_err(|error| ConfigurationError::RedisAddress { problem: error.to_string() })?;
+                Ok(CacheChoice::Redis(url))
             }
         }
     }

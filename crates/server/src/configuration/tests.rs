@@ -56,6 +56,8 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (&["--database-url", "mysql://db/x"], "must begin with postgres://"),
         (&["--redis-url", "cache:6379"], "must begin with redis://"),
         (&["--redis-url", "redis://a,b"], "must begin with redis://"),
+        (&["--redis-url", "redis://cache?patience=5"], "from 10 to 1000"),
+        (&["--redis-url", "redis://cache:port"], "redis://host:port"),
         (&["--header-limit", "4KiB"], "give 8KiB to 1MiB"),
         (&["--body-limit", "1GiB"], "give 1KiB to 16MiB"),
         (&["--argon2-memory", "64KiB", "--argon2-lanes", "9"], "give fewer lanes"),

@@ -1,4 +1,4 @@
-//! What makes a server die, wait or leave out a guard for the tests of `crates/torture` is in no ordinary build.
+//! What makes a server die, wait or leave out a guard for the tests of `tests/torture` is in no ordinary build.
 
 use std::process::Command;
 

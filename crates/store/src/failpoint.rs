@@ -2,7 +2,7 @@
 //! them. Only with the cargo feature `failpoints`, which no shipped binary has: without it nothing here does anything,
 //! and nothing reads the environment.
 
-/// A guard of the promise. `crates/torture` has for each a fault under which its absence shows.
+/// A guard of the promise. `tests/torture` has for each a fault under which its absence shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
     /// An announcement waits for the other nodes' acknowledgements.

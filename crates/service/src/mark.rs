@@ -44,7 +44,7 @@ impl Service {
         self.revocations.announce_all(&[], std::slice::from_ref(&pending.mark)).await?;
         let (mut total, mut after) = (0, None);
         loop {
-            let (ended, next) = self.db.end_marked_sessions(pending, after.as_ref(), PORTION).await?;
+            let (ended, next) = self.db.end_marked_sessions(pending, after.as_ref(), PORTION, self.clock.now()).await?;
             total += ended.len();
             if !ended.is_empty() {
                 self.cache.sessions_ended(&ended).await?;

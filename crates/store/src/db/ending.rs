@@ -10,7 +10,7 @@ use futures_util::TryFutureExt;
 use serde::Serialize;
 use sqlx::types::Json;
 
-use super::event::{Event, EventLog, event_id_of, respread, taken};
+use super::event::{Event, EventIds, EventLog, respread, taken};
 use super::not_before::Marks;
 use super::session_row::{EndedRow, unmarked};
 use super::{Db, both_connections, bounded, on, retried, transaction};
@@ -246,13 +246,16 @@ both_connections!(UserSessions {
             marks.extend(self.mark(&marking, None, attempt).await?);
         }
         let at_once = if marks.is_empty() { i64::MAX } else { i64::try_from(Revoked::AT_ONCE).unwrap_or(i64::MAX) };
+        // Up to the last of them, which is found once: among a list of them Postgres may look anew for every live session of the
+        // tenant, where it knows little of the table.
         let rows: Vec<EndedRow> = sqlx::query_as(
             "UPDATE bo_session SET ended_at = $3, end_reason = $4, \
                  keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
-             WHERE owner_id = $1 AND ended_at IS NULL AND session_id IN ( \
-                 SELECT session_id FROM bo_session \
-                 WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
-                 ORDER BY session_id LIMIT $7) \
+             WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+                 AND session_id <= COALESCE(( \
+                     SELECT session_id FROM bo_session \
+                     WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+                     ORDER BY session_id LIMIT 1 OFFSET $7), $8) \
              RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
         )
         .bind(ending.owner_id.as_str())
@@ -261,11 +264,12 @@ both_connections!(UserSessions {
         .bind(ending.reason.number())
         .bind(ending.keep_until.max(ending.at).0)
         .bind(ending.except.map(SessionId::number))
-        .bind(at_once)
+        .bind(at_once - 1)
+        .bind(i64::MAX)
         .fetch_all(&mut *self)
         .await?;
-        let event_id = |_: &OwnerId, session_id| event_id_of(ending.at, session_id, attempt);
-        let ended = rows.into_iter().map(|row| row.into_ended(event_id)).collect::<Result<Vec<_>, Error>>()?;
+        let mut ids = EventIds::at(ending.at, rows.first().map_or(SessionId::from_number(0), EndedRow::session_id), attempt);
+        let ended = rows.into_iter().map(|row| row.into_ended(|_, _| ids.draw())).collect::<Result<Vec<_>, Error>>()?;
         if !ended.is_empty() {
             let events: Vec<_> = ended.iter().map(|session| Event::ended(session, ending.actor, &ending.trace)).collect();
             self.record(&events).await?;

@@ -7,7 +7,7 @@ use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 use sqlx::types::Json;
 
-use super::event::event_id_of;
+use super::event::EventIds;
 use super::not_before_row::{MarkRow, PendingMarkRow, parts};
 use super::{Db, OutboxBacklog, bounded, on};
 use crate::Error;
@@ -58,8 +58,11 @@ impl Db {
         pending: &PendingMark,
         after: Option<&(UserId, SessionId)>,
         limit: i64,
+        now: Timestamp,
     ) -> Result<(Vec<EndedSession>, Option<(UserId, SessionId)>), Error> {
         let mut marked = self.list_marked_sessions(&pending.mark, after, limit).await?;
+        // Not of the mark's own instant, in which there may not be room for the ends of all of its sessions.
+        let mut ids = EventIds::at(now, marked.first().map_or(SessionId::from_number(0), |(_, session_id)| *session_id), 0);
         let ending = |(_, session_id): &(UserId, SessionId)| Ending {
             owner_id: pending.mark.owner_id.clone(),
             session_id: *session_id,
@@ -67,7 +70,7 @@ impl Db {
             actor: pending.actor,
             at: pending.at,
             keep_until: pending.at,
-            event_id: event_id_of(pending.at, *session_id, 0),
+            event_id: ids.draw(),
             trace: pending.trace.clone(),
         };
         let endings: Vec<Ending> = marked.iter().map(ending).collect();

@@ -5,7 +5,7 @@ use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 
-use super::event::{Event, EventLog, SESSION_STARTED, event_id_of, respread};
+use super::event::{Event, EventIds, EventLog, SESSION_STARTED, respread};
 use super::not_before::OpeningBounds;
 use super::session_row::{EndedRow, SessionRow, marked_columns, unmarked, with_marks};
 use super::{Db, on, transaction};
@@ -75,14 +75,17 @@ impl Db {
 
             let mut replaced = Vec::new();
             if let Some(limit) = new.limit {
+                // From the newest of them on, which is found once: see the ends of all of a user's sessions.
                 let rows: Vec<EndedRow> = sqlx::query_as(
                     "UPDATE bo_session SET ended_at = $5, end_reason = $6, \
                          keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
-                     WHERE owner_id = $1 AND ended_at IS NULL AND session_id IN ( \
-                         SELECT session_id FROM bo_session \
-                         WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
-                             AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
-                         ORDER BY created_at DESC, session_id DESC LIMIT $7 OFFSET $8) \
+                     WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
+                         AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
+                         AND (created_at, session_id) <= ( \
+                             SELECT created_at, session_id FROM bo_session \
+                             WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
+                                 AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
+                             ORDER BY created_at DESC, session_id DESC LIMIT 1 OFFSET $7) \
                      RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
                 )
                 .bind(owner_id.as_str())
@@ -91,12 +94,12 @@ impl Db {
                 .bind(session.session_id.number())
                 .bind(session.created_at.0)
                 .bind(EndReason::Replaced.number())
-                .bind(i64::MAX)
                 .bind(i64::from(limit.saturating_sub(1)))
                 .fetch_all(&mut *connection)
                 .await?;
+                let mut ids = EventIds::at(session.created_at, session.session_id, attempt);
                 for row in rows {
-                    replaced.push(row.into_ended(|_, id| event_id_of(session.created_at, id, attempt))?);
+                    replaced.push(row.into_ended(|_, _| ids.draw())?);
                 }
             }
 

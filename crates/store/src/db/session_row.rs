@@ -147,9 +147,14 @@ pub(super) struct EndedRow {
 }
 
 impl EndedRow {
+    /// Which session it is.
+    pub(super) const fn session_id(&self) -> SessionId {
+        SessionId::from_number(self.session_id)
+    }
+
     /// The session with the id that `event_id` gives its end; 0 where it is not known.
     pub(super) fn into_ended(self, event_id: impl FnOnce(&OwnerId, SessionId) -> i64) -> Result<EndedSession, Error> {
-        let session_id = SessionId::from_number(self.session_id);
+        let session_id = self.session_id();
         Ok(EndedSession {
             event_id: event_id(&self.owner_id, session_id),
             owner_id: self.owner_id,

@@ -12,6 +12,7 @@ mod ending_queue;
 mod fixture;
 mod key;
 mod limit;
+mod many_sessions;
 mod migration;
 mod not_before;
 mod outbox;

@@ -41,7 +41,7 @@ async fn finish(db: &Db, portion: i64) -> usize {
         assert!(!db.claim_mark(&pending.mark, later(1_000_001), later(1_000_031)).await.unwrap(), "somebody has it");
         let mut after = None;
         loop {
-            let (ended, next) = db.end_marked_sessions(&pending, after.as_ref(), portion).await.unwrap();
+            let (ended, next) = db.end_marked_sessions(&pending, after.as_ref(), portion, later(100)).await.unwrap();
             total += ended.len();
             if next.is_none() {
                 break;

@@ -21,7 +21,7 @@ async fn open_many(demo: &Demo, of_u1: i64, of_u2: i64, apart: i64) {
         ($pool:expr) => {
             sqlx::query(statement)
                 .bind(of_u1 + of_u2)
-                .bind(first_id_at(NOW) | 77)
+                .bind(first_id_at(NOW))
                 .bind(apart)
                 .bind(of_u1)
                 .bind(NOW.0)
@@ -38,6 +38,11 @@ async fn open_many(demo: &Demo, of_u1: i64, of_u2: i64, apart: i64) {
     .unwrap();
 }
 
+/// The session of this number, where they are one bit apart.
+fn numbered(number: i64) -> SessionId {
+    SessionId::from_number(first_id_at(NOW) + number * ((1 << 22) + 1))
+}
+
 /// How many ids these ends have.
 fn ids(ended: &[EndedSession]) -> usize {
     ended.iter().map(|session| session.event_id).collect::<HashSet<_>>().len()
@@ -49,7 +54,7 @@ async fn a_user_leaves_everywhere_beside_many_sessions_of_others() {
         let demo = Demo::new(db.clone()).await;
         open_many(&demo, 1_000, 50_000, 1).await;
         let mut ending = demo.user_ending(later(30));
-        ending.except = Some(SessionId::from_number(first_id_at(NOW) | 77));
+        ending.except = Some(numbered(0));
         assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions.len(), 999);
         ending.except = None;
         assert_eq!(db.end_user_sessions(&ending).await.unwrap().sessions.len(), 1);
@@ -57,8 +62,7 @@ async fn a_user_leaves_everywhere_beside_many_sessions_of_others() {
         ending.user_id = user_record("u2").user_id;
         let revoked = db.end_user_sessions(&ending).await.unwrap();
         assert_eq!((revoked.sessions.len(), revoked.marks.len()), (1_000, 1));
-        let first = |number: i64| SessionId::from_number((first_id_at(NOW) | 77) + number * ((1 << 22) + 1));
-        assert!(demo.find(first(1_999)).await.ended.is_some() && demo.find(first(2_000)).await.ended.is_some());
+        assert!(demo.find(numbered(1_999)).await.ended.is_some() && demo.find(numbered(2_000)).await.ended.is_some());
     })
     .await;
 }
@@ -72,8 +76,7 @@ async fn a_login_makes_room_beside_many_sessions_of_others() {
         new.limit = Some(3);
         let replaced = db.open_session(&demo.owner_id, &new).await.unwrap().unwrap();
         assert_eq!((replaced.len(), ids(&replaced)), (998, 998));
-        let newest = SessionId::from_number((first_id_at(NOW) | 77) + 999 * ((1 << 22) + 1));
-        assert!(replaced.iter().all(|session| session.session_id < newest && session.reason == EndReason::Replaced));
+        assert!(replaced.iter().all(|session| session.session_id < numbered(999) && session.reason == EndReason::Replaced));
     })
     .await;
 }

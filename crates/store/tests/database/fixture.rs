@@ -1,11 +1,12 @@
 //! A tenant with a system and a user, and what is done with them again and again.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bo_auth_core::identifier::{KeyId, OwnerId, SystemId, UserId};
 use bo_auth_core::random::SystemRandom;
-use bo_auth_core::session::{EndReason, SessionId, time_ordered_id};
+use bo_auth_core::session::{EndReason, SessionId, first_id_at, time_ordered_id};
 use bo_auth_core::time::Timestamp;
 use bo_auth_store::record::{
     Actor, Administration, AdministrationEvent, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, Marking, NewSession, RequestTrace,
@@ -37,8 +38,10 @@ pub(crate) fn user(text: &str) -> UserId {
     UserId::parse(text).unwrap()
 }
 
+/// An id that no other session of the test has: of random ones, some hundred of one instant may well meet.
 pub(crate) fn session_id(now: Timestamp) -> SessionId {
-    SessionId::generate(now, &SystemRandom::default())
+    static DRAWN: AtomicI64 = AtomicI64::new(0);
+    SessionId::from_number(first_id_at(now) + DRAWN.fetch_add(1, Ordering::Relaxed))
 }
 
 pub(crate) fn event_id(now: Timestamp) -> i64 {

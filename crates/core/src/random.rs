@@ -19,6 +19,18 @@ impl Random for SystemRandom {
     }
 }
 
+/// All bits of a number mixed (the output function of `SplitMix64`): a bijection, so that no two numbers meet. Nothing secret may
+/// rest on it.
+#[must_use]
+pub const fn mix(number: u64) -> u64 {
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// What `SplitMix64` adds from one number to the next before [`mix`].
+pub const MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// `length` characters of `[0-9A-Za-z]`, each with all 62 values equally likely.
 pub fn alphanumeric(random: &dyn Random, length: usize) -> String {
     const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

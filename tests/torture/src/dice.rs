@@ -1,6 +1,6 @@
 //! Cheap random choices for the load.
 
-use bo_auth_core::random::{Random, SystemRandom};
+use bo_auth_core::random::{MIX_STEP, Random, SystemRandom, mix};
 
 /// A sequence of choices (`SplitMix64`).
 #[derive(Clone)]
@@ -15,11 +15,8 @@ impl Dice {
     }
 
     fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0 = self.0.wrapping_add(MIX_STEP);
+        mix(self.0)
     }
 
     /// A number below `end`, which is not zero.

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bo_auth_core::random::{MIX_STEP, mix};
 use http::HeaderValue;
 
 /// Sixteen hexadecimal digits: unique within the process, unlikely to meet another's.
@@ -15,7 +16,7 @@ impl RequestId {
     /// The next one.
     pub fn generate() -> Self {
         static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(std::process::id())));
-        Self::from_number(scramble(NEXT.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)))
+        Self::from_number(mix(NEXT.fetch_add(MIX_STEP, Ordering::Relaxed)))
     }
 
     /// The digits.
@@ -42,13 +43,6 @@ impl fmt::Display for RequestId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }
-}
-
-/// Splitmix64's output function: a bijection, so that no two of a process's numbers meet.
-const fn scramble(number: u64) -> u64 {
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 #[cfg(test)]

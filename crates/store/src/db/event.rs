@@ -2,6 +2,7 @@
 //! told, a row of the outbox with the same id.
 
 use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
+use bo_auth_core::random::mix;
 use bo_auth_core::session::{SessionId, first_id_at};
 use bo_auth_core::time::Timestamp;
 use serde::Serialize;
@@ -81,7 +82,7 @@ impl<'a> Event<'a> {
 /// moves each by a step of its own.
 pub(super) const fn respread(event_id: i64, seed: i64, attempt: u32) -> i64 {
     // Of all bits of the seed: sessions whose random bits meet, and with them the ids of their ends, began at different times.
-    moved(event_id, ((scrambled(seed) & RANDOM_MASK) | 1).wrapping_mul(attempt as i64))
+    moved(event_id, ((mix(seed.cast_unsigned()).cast_signed() & RANDOM_MASK) | 1).wrapping_mul(attempt as i64))
 }
 
 /// The id of an event for which nobody drew one: the instant, and the seed's own random bits.
@@ -110,14 +111,6 @@ impl EventIds {
 /// Another id of the same instant.
 const fn moved(event_id: i64, by: i64) -> i64 {
     (event_id & !RANDOM_MASK) | ((event_id & RANDOM_MASK).wrapping_add(by) & RANDOM_MASK)
-}
-
-/// All bits of a number mixed (the output function of `SplitMix64`).
-const fn scrambled(number: i64) -> i64 {
-    let number = number.cast_unsigned();
-    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (number ^ (number >> 31)).cast_signed()
 }
 
 /// Where events are written, inside a transaction that has begun.

@@ -1,9 +1,13 @@
 //! The client's address: the peer's, unless a listed proxy says otherwise (contract 1.2).
 
+use bo_auth_server::fault::FaultKind;
 use bo_auth_server::proxy::TrustedProxies;
+use http::Method;
+use serde_json::json;
 
-use crate::support::{Session, TestApp, User};
+use crate::support::{Session, TestApp, TestRequest, User, captcha_picture, route};
 
+each_backend!(every_limit_by_address_counts_an_ipv6_network_as_one);
 one_backend!(Local: forwarding_headers_of_strangers_do_not_count, a_listed_proxy_is_believed);
 
 /// The address that a login with these headers is recorded with.
@@ -40,4 +44,66 @@ async fn a_listed_proxy_is_believed(app: TestApp) {
     ] {
         assert_eq!(recorded(&user, headers).await, expected, "{headers:?}");
     }
+}
+
+/// The first address of every other call, and the second of the rest: one client, who changes addresses as they like.
+fn from_network(number: usize, request: TestRequest) -> TestRequest {
+    request.header("X-Forwarded-For", ["2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"][number % 2])
+}
+
+/// Sends calls of one network until one is refused for its rate; how many were not.
+async fn calls_until_limited(mut request: impl FnMut() -> TestRequest) -> usize {
+    for number in 0..200 {
+        if from_network(number, request()).send().await.status == 429 {
+            return number;
+        }
+    }
+    panic!("200 calls were never limited");
+}
+
+async fn every_limit_by_address_counts_an_ipv6_network_as_one(app: TestApp) {
+    app.restart_with(|configuration| configuration.trusted_proxies = TrustedProxies::new(vec!["127.0.0.1".parse().unwrap()])).await;
+    let elsewhere = |request: TestRequest| request.header("X-Forwarded-For", "2001:db8:1:3::1");
+    let tenant = app.with_tenant("acme").await;
+    let session = tenant.with_user("li").await.signed_in().await;
+
+    // The rate of a tenant's calls.
+    let other = app.with_tenant("other").await;
+    let slow = other.with_system("slow", json!({"addressRequestsPerMinute": 1})).await;
+    let limited = other.with_user("wang").await.of(&slow).signed_in().await;
+    let admitted = calls_until_limited(|| limited.current_user()).await;
+    assert!((10..=11).contains(&admitted), "{admitted}");
+    assert_eq!(elsewhere(limited.current_user()).send().await.status, 200);
+
+    // Pictures.
+    let admitted = calls_until_limited(|| captcha_picture(&session, "guid")).await;
+    assert!(admitted < 60, "{admitted}");
+    assert_eq!(elsewhere(captcha_picture(&session, "guid")).send().await.status, 200);
+
+    // Sign-ins to the admin API.
+    let mut number = 0;
+    let mut sign_in = || {
+        number += 1;
+        let body = json!({"account": format!("nobody-{number}"), "password": "wrong"});
+        app.bare_request(Method::POST, "/admin/api/v1/sessions").json(&body)
+    };
+    let admitted = calls_until_limited(&mut sign_in).await;
+    assert!((50..100).contains(&admitted), "{admitted}");
+    assert_eq!(elsewhere(sign_in()).send().await.status, 401);
+
+    // Failed sign-ins.
+    let user = &session.user;
+    for number in 0..12 {
+        let guessed = User { account: format!("account-{number}"), ..user.clone() };
+        from_network(number, guessed.login_with("wrong")).send().await.assert_fault(FaultKind::LOGIN_FAILED);
+    }
+    from_network(0, user.login()).send().await.assert_fault(FaultKind::CAPTCHA_REQUIRED);
+    let signed_in = Session::from_answer(user.clone(), &elsewhere(user.login()).send().await);
+    assert_eq!(signed_in.row().await.address.unwrap(), "2001:db8:1:3::1", "the trail keeps the whole address");
+
+    // What an address may ask for at all.
+    app.restart_with(|configuration| configuration.address_requests_per_minute = 20).await;
+    let admitted = calls_until_limited(|| app.bare_request(Method::GET, route::LOGOUT)).await;
+    assert_eq!(admitted, 20);
+    elsewhere(app.bare_request(Method::GET, "/bo/api/v3/nothing")).send().await.assert_fault(FaultKind::ROUTE_UNKNOWN);
 }

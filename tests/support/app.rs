@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use bo_auth_core::address::ClientPrefix;
 use bo_auth_core::password::{PasswordCost, PasswordHasher};
 use bo_auth_core::random::SystemRandom;
 use bo_auth_core::sealing::MasterKey;
@@ -96,6 +97,7 @@ impl TestApp {
             request_timeout: Duration::from_secs(10),
             body_limit: 64 << 10,
             address_requests_per_minute: PLENTY_PER_MINUTE,
+            client_prefix: ClientPrefix::default(),
             revocation_memory: 1 << 20,
             password_cost: ConfiguredCost { memory_kib: CHEAP.memory_kib, iterations: CHEAP.iterations, lanes: CHEAP.lanes },
             password_concurrency: 2,

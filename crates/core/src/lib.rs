@@ -1,6 +1,7 @@
 //! What a tenant, a token, a session and a request stamp *are*, and whether they are valid at a given instant.
 //! Pure: no I/O, no clock and no randomness of its own.
 
+pub mod address;
 pub mod area;
 pub mod digest;
 pub mod identifier;

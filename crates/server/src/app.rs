@@ -188,6 +188,7 @@ async fn start_service(
         password_cost: configuration.password_cost.into(),
         password_lanes: configuration.password_concurrency,
         fleets: fleets.for_service(),
+        client_prefix: configuration.client_prefix,
         tenant_lifetime,
         clock,
         random,
@@ -215,7 +216,11 @@ fn endpoint(
         V3 { service: Arc::clone(service), answerer, body_limit: configuration.body_limit, body_timeout: configuration.request_timeout };
     let envelope = Envelope::new(EnvelopeParts {
         service: Arc::clone(service),
-        gate: Arc::new(AddressGate::new(configuration.address_requests_per_minute, configuration.address_requests_per_minute)),
+        gate: Arc::new(AddressGate::new(
+            configuration.address_requests_per_minute,
+            configuration.address_requests_per_minute,
+            configuration.client_prefix,
+        )),
         // A body has had its own time before this runs out.
         timeout: configuration.request_timeout * 2,
         routes: documents.routes(with_legacy, configuration.admin),

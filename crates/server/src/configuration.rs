@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use bo_auth_core::address::ClientPrefix;
 use clap::builder::FalseyValueParser;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 
 pub use self::error::ConfigurationError;
 pub use self::legacy::{FleetConfiguration, LegacyConfiguration, LegacyOptions, OldServersConfiguration, UserIdForm};
@@ -124,6 +125,10 @@ pub struct LimitOptions {
     /// Requests per minute from one address, whatever they ask for; tenants may set less
     #[arg(long, env = "BO_AUTH_ADDRESS_REQUESTS_PER_MINUTE", value_name = "COUNT", default_value = "6000")]
     pub address_requests_per_minute: NonZeroU32,
+
+    /// Leading bits of an IPv6 address that tell clients apart, 32 to 128: limits by address count whole networks of this size
+    #[arg(long, env = "BO_AUTH_IPV6_PREFIX", value_name = "BITS", default_value = "64", value_parser = value_parser!(u8).range(32..=128))]
+    pub ipv6_prefix: u8,
 }
 
 /// What hashing a password costs (Argon2id, RFC 9106). Old hashes are renewed at the next login.
@@ -179,6 +184,8 @@ pub struct Configuration {
     pub body_limit: usize,
     /// Requests per minute from one address.
     pub address_requests_per_minute: u32,
+    /// Which clients count as one.
+    pub client_prefix: ClientPrefix,
     /// Bytes for ended sessions.
     pub revocation_memory: usize,
     /// What a password costs.
@@ -217,6 +224,7 @@ impl ServeOptions {
             request_timeout: limits.request_timeout,
             body_limit: limits.body_limit.within("--body-limit", "1KiB", "16MiB")?,
             address_requests_per_minute: limits.address_requests_per_minute.get(),
+            client_prefix: ClientPrefix::new(limits.ipv6_prefix),
             revocation_memory: limits.revocation_memory.within("--revocation-memory", "1MiB", "16GiB")?,
             password_cost: self.passwords.cost()?,
             password_concurrency: self.passwords.concurrency().get(),

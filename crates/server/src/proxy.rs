@@ -44,8 +44,17 @@ impl FromStr for Network {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address: IpAddr = address.parse().map_err(|_| refuse())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(longest), str::parse).map_err(|_| refuse())?;
-        if prefix > longest { Err(refuse()) } else { Ok(Self { address, prefix }) }
+        let prefix: u8 = prefix.map_or(Ok(longest), str::parse).map_err(|_| refuse())?;
+        if prefix > longest {
+            return Err(refuse());
+        }
+        // A peer that is written in IPv6 notation is compared as IPv4, and so is its network.
+        match address {
+            IpAddr::V6(mapped) if prefix >= 96 && mapped.to_ipv4_mapped().is_some() => {
+                Ok(Self { address: address.to_canonical(), prefix: prefix - 96 })
+            }
+            _ => Ok(Self { address, prefix }),
+        }
     }
 }
 
@@ -203,15 +212,18 @@ enum Told {
     Unreadable,
 }
 
-/// An address, perhaps with a port, IPv6 perhaps in brackets.
+/// An address, perhaps with a port, IPv6 perhaps in brackets and with a zone (`fe80::1%eth0`), which names an interface
+/// of the proxy and is left out.
 fn forwarded_for_entry(text: &str) -> Option<IpAddr> {
-    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    bracketed
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
-        .map(|address| address.to_canonical())
+    let (address, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?,
+        None => (text, ""),
+    };
+    if port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_err()) || !(port.is_empty() || port.starts_with(':')) {
+        return None;
+    }
+    let bare = address.split_once('%').filter(|(bare, _)| bare.contains(':')).map_or(address, |(bare, _)| bare);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip())).map(|address| address.to_canonical())
 }
 
 /// The `for` parameter of an element; `unknown` and hidden names (`_x`) are not addresses.
@@ -255,6 +267,10 @@ mod tests {
             ("10.0.0.1", &[("forwarded", "for=198.51.100.1;proto=https")], "198.51.100.1"),
             ("10.0.0.1", &[("forwarded", "proto=https;For=\"[2001:db8::1]:4711\"")], "2001:db8::1"),
             ("fd00::1", &[("x-forwarded-for", "198.51.100.1:4711")], "198.51.100.1"),
+            ("10.0.0.1", &[("x-forwarded-for", "fe80::1%eth0")], "fe80::1"),
+            ("10.0.0.1", &[("x-forwarded-for", "[fe80::1%25eth0]:4711")], "fe80::1"),
+            ("10.0.0.1", &[("x-forwarded-for", "[2001:db8::1]")], "2001:db8::1"),
+            ("10.0.0.1", &[("x-forwarded-for", "::ffff:198.51.100.1")], "198.51.100.1"),
         ] {
             assert_eq!(client(peer, headers), expected, "{peer} {headers:?}");
         }
@@ -279,6 +295,10 @@ mod tests {
             &[("x-forwarded-for", "198.51.100.1, garbage")][..],
             &[("x-forwarded-for", "")],
             &[("x-forwarded-for", "198.51.100.1, garbage, 10.0.0.2")],
+            &[("x-forwarded-for", "[2001:db8::1]x")],
+            &[("x-forwarded-for", "[2001:db8::1")],
+            &[("x-forwarded-for", "[2001:db8::1]:port")],
+            &[("x-forwarded-for", "198.51.100.1%eth0")],
             &[("forwarded", "for=unknown")],
             &[("forwarded", "for=_hidden")],
             &[("forwarded", "proto=https")],
@@ -331,6 +351,9 @@ mod tests {
             ("192.0.2.7", "192.0.2.8", false),
             ("2001:db8::/32", "2001:db8:ffff::1", true),
             ("2001:db8::/32", "10.0.0.1", false),
+            ("::ffff:10.1.0.0/112", "10.1.2.3", true),
+            ("::ffff:10.1.0.0/112", "::ffff:10.2.0.1", false),
+            ("10.1.0.0/16", "::ffff:10.1.2.3", true),
         ] {
             assert_eq!(network.parse::<Network>().unwrap().contains(address.parse().unwrap()), contained, "{network} {address}");
         }

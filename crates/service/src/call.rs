@@ -208,8 +208,9 @@ impl Service {
         now: Timestamp,
     ) -> Result<(), Error> {
         let settings = &system.settings;
+        let client = self.client_prefix.key(facts.address);
         let rates = [
-            per_minute("address", facts.address, settings.address_requests_per_minute),
+            per_minute("address", &client, settings.address_requests_per_minute),
             per_minute("tenant", "", settings.tenant_requests_per_minute),
         ];
         let verified = match facts.stamp {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bo_auth_core::address::ClientPrefix;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
 use bo_auth_core::settings::SystemSettings;
@@ -76,7 +77,8 @@ impl Service {
         if !is_verify_guid(verify_guid) {
             return Err(Error::ParameterInvalid("verifyGuid"));
         }
-        let rates = [per_minute("captcha", address, PICTURES_PER_MINUTE)];
+        let client = self.client_prefix.key(address);
+        let rates = [per_minute("captcha", &client, PICTURES_PER_MINUTE)];
         self.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await?;
 
         let answer = random_text(&*self.random);
@@ -104,7 +106,7 @@ impl Service {
     ) -> Result<(), Error> {
         let threshold = u64::from(settings.captcha_after_failures);
         let account = self.failures(owner_id, &subject.account_key()).await;
-        let address = self.failures(owner_id, &subject.address_key()).await;
+        let address = self.failures(owner_id, &subject.address_key(self.client_prefix)).await;
         if account < threshold && address < threshold.saturating_mul(ADDRESS_ALLOWANCE) {
             return Ok(());
         }
@@ -128,7 +130,7 @@ impl Service {
 
     /// Counts a failed login against the account and the address.
     pub(crate) async fn count_failure(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) {
-        for key in [subject.account_key(), subject.address_key()] {
+        for key in [subject.account_key(), subject.address_key(self.client_prefix)] {
             if let Err(error) = self.cache.increase(owner_id, &key, FAILURE_MEMORY).await {
                 forgiven(&error);
             }
@@ -176,8 +178,8 @@ impl FailureSubject<'_> {
         format!("failed-account-{}", self.account)
     }
 
-    fn address_key(&self) -> String {
-        format!("failed-address-{}", self.address)
+    fn address_key(&self, prefix: ClientPrefix) -> String {
+        format!("failed-address-{}", prefix.key(self.address))
     }
 }
 

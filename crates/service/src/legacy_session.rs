@@ -140,9 +140,10 @@ impl Service {
         }
         let system = Arc::clone(tenant.system(Some(&fleet.sys_id))?);
         let settings = &system.settings;
+        let client = self.client_prefix.key(facts.address);
         let rates = [
             per_minute("tenant", "", settings.tenant_requests_per_minute),
-            per_minute("address", facts.address, settings.address_requests_per_minute),
+            per_minute("address", &client, settings.address_requests_per_minute),
         ];
         let counted = if caller == LegacyCaller::Client { &rates[..] } else { &rates[..1] };
         self.admit(&tenant.owner_id, &AdmissionRequest { nonce: None, rates: counted }, now).await?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bo_auth_core::address::ClientPrefix;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::password::PasswordCost;
 use bo_auth_core::random::Random;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub password_lanes: usize,
     /// The v1.0 fleets that are served.
     pub fleets: Vec<Arc<Fleet>>,
+    /// Which clients count as one.
+    pub client_prefix: ClientPrefix,
     /// How long a prepared tenant is used before its rows are looked at again.
     pub tenant_lifetime: Duration,
     /// The present instant.
@@ -81,6 +84,7 @@ pub struct Service {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) issuer: String,
     pub(crate) shown: Shown,
+    pub(crate) client_prefix: ClientPrefix,
 }
 
 impl Service {
@@ -110,6 +114,7 @@ impl Service {
             admission: parts.admission,
             issuer: parts.issuer,
             shown,
+            client_prefix: parts.client_prefix,
             clock: parts.clock,
             random: parts.random,
         };

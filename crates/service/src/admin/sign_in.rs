@@ -81,7 +81,8 @@ impl Service {
         if request.password.len() > PASSWORD_BYTES {
             return Err(Error::ParameterInvalid("password"));
         }
-        let rates = [per_minute("sign-in", address, SIGN_INS_PER_MINUTE)];
+        let client = self.client_prefix.key(address);
+        let rates = [per_minute("sign-in", &client, SIGN_INS_PER_MINUTE)];
         self.admit(&OwnerId::admin(), &AdmissionRequest { nonce: None, rates: &rates }, now).await
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bo_auth_core::address::ClientPrefix;
 use bo_auth_core::time::Timestamp;
 
 use super::limiter::RateLimiter;
@@ -14,12 +15,13 @@ pub struct AddressGate {
     limiter: RateLimiter,
     per_minute: u32,
     burst: u32,
+    prefix: ClientPrefix,
 }
 
 impl AddressGate {
-    /// A gate with this rate for every address; zero a minute lets nobody in.
-    pub fn new(per_minute: u32, burst: u32) -> Self {
-        Self { limiter: RateLimiter::new(), per_minute, burst }
+    /// A gate with this rate for every client that `prefix` tells apart; zero a minute lets nobody in.
+    pub fn new(per_minute: u32, burst: u32, prefix: ClientPrefix) -> Self {
+        Self { limiter: RateLimiter::new(), per_minute, burst, prefix }
     }
 
     /// Counts one request of an address.
@@ -27,7 +29,8 @@ impl AddressGate {
     /// # Errors
     /// How long the address has to wait.
     pub fn admit(&self, address: &str, now: Timestamp) -> Result<(), Duration> {
-        let rate = Rate { name: "gate", key: address, per_minute: self.per_minute, burst: self.burst };
+        let client = self.prefix.key(address);
+        let rate = Rate { name: "gate", key: &client, per_minute: self.per_minute, burst: self.burst };
         self.limiter.admit("", &[rate], now)
     }
 
@@ -43,10 +46,20 @@ mod tests {
 
     #[test]
     fn addresses_are_limited_one_by_one() {
-        let (gate, now) = (AddressGate::new(600, 2), Timestamp(1_700_000_000_000));
-        assert_eq!([gate.admit("::1", now), gate.admit("::1", now)], [Ok(()), Ok(())]);
-        assert_eq!(gate.admit("::1", now), Err(Duration::from_millis(100)));
-        assert_eq!(gate.admit("::2", now), Ok(()));
-        assert_eq!(gate.admit("::1", now.plus(Duration::from_millis(100))), Ok(()));
+        let gate = AddressGate::new(600, 2, ClientPrefix::default());
+        let now = Timestamp(1_700_000_000_000);
+        assert_eq!([gate.admit("192.0.2.1", now), gate.admit("192.0.2.1", now)], [Ok(()), Ok(())]);
+        assert_eq!(gate.admit("192.0.2.1", now), Err(Duration::from_millis(100)));
+        assert_eq!(gate.admit("192.0.2.2", now), Ok(()));
+        assert_eq!(gate.admit("192.0.2.1", now.plus(Duration::from_millis(100))), Ok(()));
+    }
+
+    #[test]
+    fn ipv6_addresses_are_limited_by_their_network() {
+        let gate = AddressGate::new(600, 2, ClientPrefix::default());
+        let now = Timestamp(1_700_000_000_000);
+        assert_eq!([gate.admit("2001:db8::1", now), gate.admit("2001:db8::2", now)], [Ok(()), Ok(())]);
+        assert!(gate.admit("2001:db8:0:0:ffff::3", now).is_err());
+        assert_eq!(gate.admit("2001:db8:0:1::1", now), Ok(()));
     }
 }

@@ -38,3 +38,4 @@ mod secrecy;
 mod sessions;
 mod stamp;
 mod stamp_v2;
+mod store_links;

@@ -12,6 +12,7 @@
 mod answer;
 mod app;
 mod backend;
+pub(crate) mod encrypted_stores;
 mod every_route;
 pub(crate) mod log;
 mod request;

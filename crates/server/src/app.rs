@@ -33,7 +33,7 @@ use crate::listener::{DrainReport, Listener};
 use crate::openapi::documents;
 use crate::stores::{
     DataLock, OpenError, lock_data_directory, make_data_directory, open_cache, open_database, open_master_key, open_redis,
-    verify_master_key,
+    verify_master_key, warn_of_clear_text,
 };
 use crate::telemetry::Observe;
 use crate::telemetry::metrics::Metrics;
@@ -159,6 +159,7 @@ async fn start_service(
     db.migrate().await.map_err(OpenError::from)?;
     verify_master_key(&db, &master_key).await?;
     let redis = open_redis(stores)?;
+    warn_of_clear_text(&db, redis.as_ref()).await?;
     let cache = open_cache(stores, &db, redis.as_ref(), Arc::clone(&clock))?;
     let admission = redis.clone().map_or_else(Admission::local, Admission::shared);
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
@@ -231,7 +232,7 @@ fn endpoint(
         .nest(api::PREFIX, api::service(v3))
         .at("/.well-known/jwks.json", key_set::KeySet { service: Arc::clone(service) })
         .at("/healthz", Alive)
-        .at("/readyz", Ready { service: Arc::clone(service), redis })
+        .at("/readyz", Ready::new(Arc::clone(service), redis))
         .at("/metrics", metrics);
     let routes = if with_legacy {
         let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);

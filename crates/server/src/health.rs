@@ -1,14 +1,21 @@
-//! Whether the process lives (`/healthz`), and whether it can serve (`/readyz`): which store is gone, whether it holds its
-//! lease, and how far its clock is off.
+//! Whether the process lives (`/healthz`), and whether it can serve (`/readyz`): which store is gone or takes no writes,
+//! whether it holds its lease, and how far its clock is off.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use bo_auth_core::time::Timestamp;
 use bo_auth_service::Service;
-use bo_auth_service::service::MAX_CLOCK_SKEW;
-use bo_auth_store::RedisConnection;
+use bo_auth_service::service::DatabaseState;
+use bo_auth_store::{RedisConnection, RedisHealth};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 use poem::http::StatusCode;
 use poem::{Endpoint, Request, Response, Result};
 use serde_json::json;
+
+/// For how long one look at the stores serves everybody who asks: strangers may ask as often as they like.
+const LOOK_LIFETIME: Duration = Duration::from_millis(200);
 
 /// `GET /healthz`: the process answers.
 pub struct Alive;
@@ -21,41 +28,91 @@ impl Endpoint for Alive {
     }
 }
 
-/// `GET /readyz`: the database answers and the clocks agree. Without Redis, or without a lease, a node is slower and still
-/// right: it says so and stays ready, or a failure of Redis would take every node out of service at once.
+/// `GET /readyz`: the database answers and takes writes, and the clocks agree. Without Redis, or without a lease, a node is
+/// slower and still right: it says so and stays ready, or a failure of Redis would take every node out of service at once.
 pub struct Ready {
-    /// For its database, clock and lease.
-    pub service: Arc<Service>,
-    /// The shared cache, where there is one.
-    pub redis: Option<RedisConnection>,
+    service: Arc<Service>,
+    redis: Option<RedisConnection>,
+    latest: Mutex<Option<Look>>,
+}
+
+/// What the stores said; one that is under way is waited for by all who ask.
+struct Look {
+    begun: Timestamp,
+    report: Shared<BoxFuture<'static, Report>>,
+}
+
+/// What the stores say.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    /// `None` if the database does not answer.
+    database: Option<DatabaseState>,
+    /// `None` if there is no Redis; what it says, or `None` if it does not answer.
+    redis: Option<Option<RedisHealth>>,
+}
+
+impl Ready {
+    /// For a service, and the shared cache if there is one.
+    pub const fn new(service: Arc<Service>, redis: Option<RedisConnection>) -> Self {
+        Self { service, redis, latest: Mutex::new(None) }
+    }
+
+    /// What the stores said a moment ago, or say now.
+    fn look(&self) -> Shared<BoxFuture<'static, Report>> {
+        let now = self.service.clock.now();
+        // By the clock that is judged: one that was set back has no look to repeat.
+        let is_recent = |begun: Timestamp| begun <= now && begun.until(now) < LOOK_LIFETIME;
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = latest.as_ref().filter(|look| look.report.peek().is_none() || is_recent(look.begun));
+        if let Some(look) = current {
+            return look.report.clone();
+        }
+        let report = ask(Arc::clone(&self.service), self.redis.clone()).boxed().shared();
+        *latest = Some(Look { begun: now, report: report.clone() });
+        report
+    }
+}
+
+async fn ask(service: Arc<Service>, redis: Option<RedisConnection>) -> Report {
+    let redis = async {
+        match redis {
+            None => None,
+            Some(redis) => Some(redis.health().await.ok()),
+        }
+    };
+    let (database, redis) = futures_util::join!(service.database_state(), redis);
+    Report { database: database.ok(), redis }
 }
 
 impl Endpoint for Ready {
     type Output = Response;
 
     async fn call(&self, _: Request) -> Result<Response> {
-        let database = self.service.db.ping().await.is_ok();
-        let skew = if database { self.service.clock_skew().await.ok().flatten() } else { None };
-        let in_time = skew.is_none_or(|skew| skew <= MAX_CLOCK_SKEW);
-        let redis = match &self.redis {
-            None => None,
-            Some(redis) => Some(redis.ping().await.is_ok()),
-        };
+        let report = self.look().await;
         let lease = self.service.revocations.is_among_many().then(|| self.service.revocations.answers_from_memory());
-        let ready = database && in_time;
-        let whole = redis != Some(false) && lease != Some(false);
-        let word = |ok: bool| if ok { "ok" } else { "unavailable" };
+        let ready = report.database.is_some_and(|state| state.is_ready());
+        let whole = report.redis.is_none_or(|redis| redis == Some(RedisHealth::Writable)) && lease != Some(false);
         let mut body = json!({
             "status": if !ready { "unavailable" } else if whole { "ok" } else { "degraded" },
-            "database": if in_time { word(database) } else { "clock skew" },
+            "database": match report.database {
+                None => "unavailable",
+                Some(state) if !state.is_writable => "read-only",
+                Some(state) if !state.is_in_time() => "clock skew",
+                Some(_) => "ok",
+            },
         });
-        if let Some(redis) = redis {
-            body["redis"] = json!(word(redis));
+        if let Some(redis) = report.redis {
+            body["redis"] = json!(match redis {
+                None => "unavailable",
+                Some(RedisHealth::Writable) => "ok",
+                Some(RedisHealth::ReadOnly) => "read-only",
+                Some(RedisHealth::RefusesWrites) => "refuses writes",
+            });
         }
         if let Some(held) = lease {
             body["lease"] = json!(if held { "held" } else { "none" });
         }
-        if let Some(skew) = skew {
+        if let Some(skew) = report.database.and_then(|state| state.clock_skew) {
             body["clockSkewMillis"] = json!(skew.as_millis());
         }
         Ok(answer(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body))

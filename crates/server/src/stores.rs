@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bo_auth_core::random::SystemRandom;
 use bo_auth_core::sealing::{MasterKey, key_context};
 use bo_auth_core::time::Clock;
-use bo_auth_store::{Cache, Db, RedisConnection};
+use bo_auth_store::{Cache, Db, RedisConnection, Transport};
 
 use crate::configuration::{CacheChoice, DatabaseChoice, StoreConfiguration};
 
@@ -135,6 +135,20 @@ pub async fn open_database(configuration: &StoreConfiguration) -> Result<Db, Ope
         DatabaseChoice::Postgres(url) => Db::connect_postgres(url.expose(), POSTGRES_CONNECTIONS).await?,
         DatabaseChoice::Sqlite(path) => Db::connect_sqlite(path).await?,
     })
+}
+
+/// Says so in the log if what is told to a store crosses a network in clear text.
+///
+/// # Errors
+/// [`OpenError::Store`] if the database does not answer.
+pub async fn warn_of_clear_text(db: &Db, redis: Option<&RedisConnection>) -> Result<(), OpenError> {
+    if db.transport().await? == Transport::ClearText {
+        tracing::warn!("what is said to Postgres crosses the network in clear text: give its URL sslmode=verify-full");
+    }
+    if redis.is_some_and(|redis| *redis.transport() == Transport::ClearText) {
+        tracing::warn!("what is said to Redis crosses the network in clear text: begin its URL with rediss://");
+    }
+    Ok(())
 }
 
 /// The Redis that the configuration names, if it names one.

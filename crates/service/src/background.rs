@@ -9,7 +9,6 @@ use metrics::{counter, gauge};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::service::MAX_CLOCK_SKEW;
 use crate::{Error, Service};
 
 /// An event still in the outbox after this long was left there by a crash or an outage.
@@ -148,9 +147,14 @@ async fn measure(service: &Service) -> Result<(), Error> {
     gauge!("bo_auth_marks_unfinished").set(f64::from(u32::try_from(marks.events).unwrap_or(u32::MAX)));
     let age = marks.oldest.map_or(Duration::ZERO, |oldest| oldest.until(service.clock.now()));
     gauge!("bo_auth_marks_unfinished_age_seconds").set(age.as_secs_f64());
-    if let Some(skew) = service.clock_skew().await? {
+    let state = service.database_state().await?;
+    gauge!("bo_auth_database_writable").set(f64::from(u8::from(state.is_writable)));
+    if !state.is_writable {
+        tracing::warn!("the database takes no writes, it is a standby or read-only: this node is not ready until it is led to the primary");
+    }
+    if let Some(skew) = state.clock_skew {
         gauge!("bo_auth_clock_skew_seconds").set(skew.as_secs_f64());
-        if skew > MAX_CLOCK_SKEW {
+        if !state.is_in_time() {
             tracing::warn!(
                 milliseconds = skew.as_millis(),
                 "this node's clock is not the database's: it is not ready until it is set right"

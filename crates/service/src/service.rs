@@ -87,6 +87,27 @@ pub struct Service {
     pub(crate) client_prefix: ClientPrefix,
 }
 
+/// What the database is to this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseState {
+    /// Whether it takes writes: a standby and a read-only primary take none.
+    pub is_writable: bool,
+    /// How far this node's clock is from the database's; `None` if both are one machine's.
+    pub clock_skew: Option<Duration>,
+}
+
+impl DatabaseState {
+    /// Whether the clocks agree well enough to judge by.
+    pub fn is_in_time(&self) -> bool {
+        self.clock_skew.is_none_or(|skew| skew <= MAX_CLOCK_SKEW)
+    }
+
+    /// Whether a node can serve with it.
+    pub fn is_ready(&self) -> bool {
+        self.is_writable && self.is_in_time()
+    }
+}
+
 impl Service {
     /// Builds the service and reads what it must know before it may answer: ended sessions, nonces, origins,
     /// plugins.
@@ -125,19 +146,18 @@ impl Service {
         Ok(Arc::new(service))
     }
 
-    /// How far this node's clock is from the database's, as far as can be told; `None` where both are one machine's.
+    /// Whether the database takes writes, and how far its clock is off.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the database does not answer.
-    pub async fn clock_skew(&self) -> Result<Option<Duration>, Error> {
-        if matches!(self.db, Db::Sqlite { .. }) {
-            return Ok(None);
-        }
+    /// [`Error::Unavailable`] if the database does not answer.
+    pub async fn database_state(&self) -> Result<DatabaseState, Error> {
         let before = self.clock.now();
-        let theirs = self.db.now().await?;
+        let health = self.db.health().await?;
         let after = self.clock.now();
+        let is_this_machine = matches!(self.db, Db::Sqlite { .. });
         // It told its time at some moment in between.
-        Ok(Some(theirs.until(before).max(after.until(theirs))))
+        let skew = health.now.until(before).max(after.until(health.now));
+        Ok(DatabaseState { is_writable: health.is_writable, clock_skew: (!is_this_machine).then_some(skew) })
     }
 
     /// Whether any system lists the origin.

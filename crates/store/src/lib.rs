@@ -13,6 +13,7 @@ pub mod revocation;
 mod error;
 mod redis_addresses;
 mod redis_connection;
+mod transport;
 
 #[cfg(test)]
 mod test_redis;
@@ -20,7 +21,8 @@ mod test_redis;
 mod test_sqlite;
 
 pub use cache::Cache;
-pub use db::Db;
+pub use db::{DatabaseHealth, Db};
 pub use error::Error;
 pub use redis_addresses::RedisAddresses;
-pub use redis_connection::RedisConnection;
+pub use redis_connection::{RedisConnection, RedisHealth};
+pub use transport::Transport;

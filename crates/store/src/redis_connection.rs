@@ -11,10 +11,12 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, Cmd, ConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult, Value};
+use redis::{
+    Client, Cmd, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, TlsCertificates, Value,
+};
 use tokio::time::Instant;
 
-use crate::{Error, RedisAddresses};
+use crate::{Error, RedisAddresses, Transport};
 
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(900);
@@ -35,11 +37,26 @@ const PAUSE: Duration = Duration::from_millis(250);
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(3);
 
+/// The key by which it is tried whether Redis takes writes.
+const PROBE: &str = "bo:probe";
+
+/// What a Redis that answers says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisHealth {
+    /// It takes writes.
+    Writable,
+    /// It is a replica.
+    ReadOnly,
+    /// It refuses them for another reason: it is loading, its memory is full, its disk fails, replicas are missing.
+    RefusesWrites,
+}
+
 /// A connection that clones cheaply and is used by many tasks at once. It speaks to `redis::cmd`, pipelines and
 /// `redis::Script` like any connection of the `redis` crate.
 #[derive(Clone)]
 pub struct RedisConnection {
     route: Route,
+    transport: Transport,
     /// How long a call may take.
     patience: Duration,
     pause: Arc<Pause>,
@@ -66,11 +83,14 @@ impl RedisConnection {
     /// # Errors
     /// Those of [`RedisAddresses::parse`].
     pub fn open(addresses: &str) -> Result<Self, Error> {
-        let RedisAddresses { nodes, is_cluster, patience } = RedisAddresses::parse(addresses)?;
+        let addresses = RedisAddresses::parse(addresses)?;
+        let (transport, certificates) = (addresses.transport(), addresses.certificates());
+        let RedisAddresses { nodes, is_cluster, patience, .. } = addresses;
         let nodes = nodes.into_iter().map(|node| node.set_tcp_settings(tcp_settings())).collect();
-        let route = if is_cluster { Route::Cluster(open_cluster(nodes)?) } else { Route::Server(open_server(nodes)?) };
+        let route =
+            if is_cluster { Route::Cluster(open_cluster(nodes, certificates)?) } else { Route::Server(open_server(nodes, certificates)?) };
         let (pause, hurried) = (Arc::new(Pause::none()), Arc::new(Pause::none()));
-        Ok(Self { route, patience: CALL_TIMEOUT, pause, hurry: patience.unwrap_or(HURRY), hurried })
+        Ok(Self { route, transport, patience: CALL_TIMEOUT, pause, hurry: patience.unwrap_or(HURRY), hurried })
     }
 
     /// The same connection for calls that a request waits for and can do without: they give up after a tenth of a second, or
@@ -85,13 +105,27 @@ impl RedisConnection {
         matches!(self.route, Route::Cluster(_))
     }
 
-    /// Asks whether Redis answers.
+    /// How what is said to Redis travels.
+    pub const fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// Asks whether Redis takes writes, by one: a replica, a full memory and a disk that fails all answer a PING.
     ///
     /// # Errors
-    /// [`Error::CacheUnavailable`].
-    pub async fn ping(&self) -> Result<(), Error> {
+    /// [`Error::CacheUnavailable`] if it does not answer.
+    pub async fn health(&self) -> Result<RedisHealth, Error> {
         let mut connection = self.clone();
-        Ok(redis::cmd("PING").query_async(&mut connection).await?)
+        let mut write = redis::cmd("SET");
+        write.arg(PROBE).arg("").arg("PX").arg(1_000);
+        match write.query_async::<()>(&mut connection).await {
+            Ok(()) => Ok(RedisHealth::Writable),
+            Err(error) => match error.kind() {
+                ErrorKind::Server(ServerErrorKind::ReadOnly) => Ok(RedisHealth::ReadOnly),
+                ErrorKind::Server(_) | ErrorKind::Extension => Ok(RedisHealth::RefusesWrites),
+                _ => Err(error.into()),
+            },
+        }
     }
 
     /// Runs one call within the time allowed, and notes what it says about Redis.
@@ -185,19 +219,28 @@ fn tcp_settings() -> TcpSettings {
     settings
 }
 
-fn open_server(mut nodes: Vec<ConnectionInfo>) -> Result<ConnectionManager, Error> {
+fn open_server(mut nodes: Vec<ConnectionInfo>, certificates: Option<TlsCertificates>) -> Result<ConnectionManager, Error> {
     let node = nodes.pop().ok_or_else(|| Error::Configuration("the address of Redis is empty".to_owned()))?;
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(Some(CALL_TIMEOUT))
         // The next call tries again; retries in between would only make callers wait.
         .set_number_of_retries(0);
-    let opened = Client::open(node).and_then(|client| ConnectionManager::new_lazy_with_config(client, config));
+    let client = match certificates {
+        Some(certificates) => Client::build_with_tls(node, certificates),
+        None => Client::open(node),
+    };
+    let opened = client.and_then(|client| ConnectionManager::new_lazy_with_config(client, config));
     opened.map_err(|error| Error::Configuration(format!("Redis cannot be set up: {error}")))
 }
 
-fn open_cluster(nodes: Vec<ConnectionInfo>) -> Result<ClusterConnection, Error> {
-    let client = ClusterClient::builder(nodes)
+fn open_cluster(nodes: Vec<ConnectionInfo>, certificates: Option<TlsCertificates>) -> Result<ClusterConnection, Error> {
+    let builder = ClusterClient::builder(nodes);
+    let client = match certificates {
+        Some(certificates) => builder.certs(certificates),
+        None => builder,
+    };
+    let client = client
         .tcp_settings(tcp_settings())
         .retries(3)
         .min_retry_wait(10)
@@ -219,9 +262,9 @@ mod tests {
     #[tokio::test]
     async fn an_absent_server_is_an_outage_and_the_next_call_does_not_wait_for_it() {
         let connection = RedisConnection::open("unix:///nowhere/redis.sock").unwrap();
-        assert!(connection.ping().await.unwrap_err().is_unavailable());
+        assert!(connection.health().await.unwrap_err().is_unavailable());
         let begun = Instant::now();
-        assert!(connection.ping().await.unwrap_err().is_unavailable());
+        assert!(connection.health().await.unwrap_err().is_unavailable());
         assert!(begun.elapsed() < Duration::from_millis(50));
     }
 }

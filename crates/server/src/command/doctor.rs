@@ -7,8 +7,8 @@ use std::time::Duration;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, SystemClock};
 use bo_auth_service::tenant::Tenant;
-use bo_auth_store::Db;
 use bo_auth_store::revocation::{NodeStatus, read_cluster_status};
+use bo_auth_store::{Db, RedisHealth, Transport};
 use clap::Args;
 use serde::Serialize;
 
@@ -68,7 +68,11 @@ impl Doctor {
         let healthy = findings.iter().all(|finding| finding.ok);
         let text = || {
             let line = |finding: &Finding| {
-                let mark = if finding.ok { "ok  " } else { "BAD " };
+                let mark = match (finding.ok, &finding.advice) {
+                    (true, None) => "ok  ",
+                    (true, Some(_)) => "WARN",
+                    (false, _) => "BAD ",
+                };
                 let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("\n     → {advice}"));
                 format!("{mark} {:<14} {}{advice}\n", finding.subject, finding.found)
             };
@@ -112,7 +116,7 @@ async fn examine(configuration: &StoreConfiguration) -> Vec<Finding> {
         Ok(db) => examine_database(&db, master_key.as_ref(), &mut findings).await,
         Err(error) => findings.push(Finding::bad("database", Failure::from(error).0, "check that it runs, and its address and password")),
     }
-    findings.extend(examine_redis(configuration).await);
+    findings.extend(examine_redis(configuration).await.into_iter().flatten());
     findings.push(match tell(&configuration.data, &[]).await {
         Ok(Told::Done) => Finding::good("server", "one runs on this data directory, and answers"),
         Ok(Told::NobodyThere) => Finding::good("server", "none runs on this data directory"),
@@ -136,7 +140,22 @@ fn examine_data(configuration: &StoreConfiguration) -> Finding {
 }
 
 async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mut Vec<Finding>) {
-    findings.push(Finding::good("database", format!("{} answers", db.engine())));
+    let health = db.health().await;
+    findings.push(match &health {
+        Ok(health) if health.is_writable => Finding::good("database", format!("{} answers", db.engine())),
+        Ok(_) => Finding::bad(
+            "database",
+            format!("{} answers and takes no writes", db.engine()),
+            "it is a standby or read-only: lead --database-url to the primary (`target_session_attrs` of a proxy, or the address)",
+        ),
+        Err(_) => Finding::bad("database", "it does not answer", "check that it runs"),
+    });
+    if matches!(db, Db::Postgres(_)) {
+        findings.push(match db.transport().await {
+            Ok(transport) => describe_transport("database link", &transport, "give --database-url sslmode=verify-full"),
+            Err(error) => Finding::bad("database link", Failure::from(error).0, "the database did not say"),
+        });
+    }
     findings.push(match db.migrations_pending().await {
         Ok(false) => Finding::good("migrations", "all applied"),
         Ok(true) => {
@@ -145,9 +164,9 @@ async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mu
         }
         Err(error) => Finding::bad("migrations", Failure::from(error).0, "the database may be of a newer version: update this program"),
     });
-    findings.push(match db.now().await {
-        Ok(theirs) => {
-            let ours = SystemClock.now();
+    findings.push(match health {
+        Ok(health) => {
+            let (ours, theirs) = (SystemClock.now(), health.now);
             let apart = ours.until(theirs).max(theirs.until(ours));
             let found = format!("{} ms from the database's", apart.as_millis());
             if apart <= SKEW { Finding::good("clock", found) } else { Finding::bad("clock", found, "set both machines' clocks by NTP") }
@@ -211,14 +230,27 @@ fn describe_node(node: &NodeStatus, announcements: u64) -> Finding {
     Finding::good("node", format!("{}: lease for {} ms, {behind}", node.name, node.lease_millis))
 }
 
-async fn examine_redis(configuration: &StoreConfiguration) -> Option<Finding> {
+async fn examine_redis(configuration: &StoreConfiguration) -> Option<Vec<Finding>> {
     let advice = "check that it runs, and its address and password";
-    match open_redis(configuration) {
-        Ok(None) => None,
-        Ok(Some(redis)) => Some(match redis.ping().await {
-            Ok(()) => Finding::good("redis", "answers"),
-            Err(error) => Finding::bad("redis", Failure::from(error).0, advice),
-        }),
-        Err(error) => Some(Finding::bad("redis", Failure::from(error).0, advice)),
-    }
+    let redis = match open_redis(configuration) {
+        Ok(redis) => redis?,
+        Err(error) => return Some(vec![Finding::bad("redis", Failure::from(error).0, advice)]),
+    };
+    let health = match redis.health().await {
+        Ok(RedisHealth::Writable) => Finding::good("redis", "answers"),
+        Ok(RedisHealth::ReadOnly) => {
+            Finding::bad("redis", "answers and is a replica, which takes no writes", "lead --redis-url to the primary")
+        }
+        Ok(RedisHealth::RefusesWrites) => {
+            Finding::bad("redis", "answers and refuses writes", "look at its memory, its disk and its replicas: its log says which")
+        }
+        Err(error) => Finding::bad("redis", Failure::from(error).0, advice),
+    };
+    Some(vec![health, describe_transport("redis link", redis.transport(), "begin --redis-url with rediss://")])
+}
+
+/// Clear text that leaves the machine is nothing that keeps a server from running: it is said, with advice.
+fn describe_transport(subject: &'static str, transport: &Transport, advice: &str) -> Finding {
+    let advice = (*transport == Transport::ClearText).then(|| advice.to_owned());
+    Finding { subject, ok: true, found: transport.to_string(), advice }
 }

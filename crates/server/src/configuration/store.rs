@@ -20,7 +20,8 @@ pub struct StoreOptions {
     #[arg(long, env = "BO_AUTH_DATA", value_name = "DIR", default_value = "./data")]
     pub data: PathBuf,
 
-    /// Postgres, such as `postgres://user:password@host/database` [default: an embedded database below --data]
+    /// Postgres, such as `postgres://user:password@host/database?sslmode=verify-full`; `sslmode`, `sslrootcert`, `sslcert` and
+    /// `sslkey` are those of libpq [default: an embedded database below --data]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
 
@@ -28,7 +29,8 @@ pub struct StoreOptions {
     #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
 
-    /// Redis, such as `redis://:password@host:6379/0`; several nodes of a Redis Cluster separated by commas. A request waits
+    /// Redis, such as `redis://:password@host:6379/0`, or `rediss://` for TLS, with `sslrootcert`, `sslcert` and `sslkey` as
+    /// for Postgres; several nodes of a Redis Cluster separated by commas. A request waits
     /// for it for 100 ms, or as the parameter says in `redis://host:6379?patience=200`
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
@@ -156,7 +158,7 @@ impl StoreOptions {
             (Some(CacheKind::Local), _) | (None, None) => Ok(CacheChoice::Local),
             (Some(CacheKind::Redis), None) => Err(ConfigurationError::RedisUnknown),
             (Some(CacheKind::Redis) | None, Some(url)) => {
-                let is_known = |text: &str| has_scheme(text.trim(), &["redis", "redis+unix", "unix"]);
+                let is_known = |text: &str| has_scheme(text.trim(), &["redis", "rediss", "redis+unix", "unix"]);
                 if !url.expose().split(',').all(is_known) {
                     return Err(ConfigurationError::RedisKind);
                 }

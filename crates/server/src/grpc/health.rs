@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health`: whether the database answers, asked every few seconds and not for every caller.
+//! `grpc.health.v1.Health`: whether the database answers and takes writes, asked every few seconds and not for every caller.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -28,7 +28,8 @@ async fn keep_up(service: Weak<Service>, reporter: HealthReporter) {
     loop {
         ticks.tick().await;
         let Some(service) = service.upgrade() else { return };
-        let status = if service.db.now().await.is_ok() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let is_ready = service.database_state().await.is_ok_and(|state| state.is_ready());
+        let status = if is_ready { ServingStatus::Serving } else { ServingStatus::NotServing };
         drop(service);
         // The empty name stands for the whole server.
         for name in ["", <ExampleServer<SignOut> as NamedService>::NAME] {

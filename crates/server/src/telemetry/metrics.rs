@@ -87,6 +87,7 @@ fn describe() {
     describe_gauge!("bo_auth_revocation_memory_overflown_parts", "Parts, of 64, in which not every ended session fits.");
     describe_gauge!("bo_auth_marks_unfinished", "Not-before marks whose sessions have not all ended one by one yet.");
     describe_gauge!("bo_auth_marks_unfinished_age_seconds", "Age of the oldest of them.");
+    describe_gauge!("bo_auth_database_writable", "1 while the database takes writes, 0 while it is a standby or read-only.");
     describe_gauge!("bo_auth_clock_skew_seconds", "How far this node's clock is from the database's.");
     describe_counter!("bo_auth_verifications_total", "Sessions asked for, by who answered: memory, or database.");
     describe_counter!("bo_auth_verifications_without_lease_total", "Verifications that asked the database for want of a lease.");

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use sqlx::Connection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-use super::Db;
+use super::{Db, bounded};
 use crate::Error;
+use crate::transport::{TlsFiles, Transport, is_this_machine};
 
 /// How long `SQLite` waits for another process's write to finish, and a caller for the writing connection.
 const SQLITE_WAIT: Duration = Duration::from_secs(5);
@@ -54,12 +55,19 @@ impl Db {
     }
 
     /// Connects to a Postgres server: `postgres://user:password@host:port/database?sslmode=verify-full`, or with
-    /// `host=/directory` for a Unix socket.
+    /// `host=/directory` for a Unix socket. `sslmode`, `sslrootcert`, `sslcert` and `sslkey` mean what they mean to libpq.
     ///
     /// # Errors
-    /// [`Error::Configuration`] where the URL is not usable, [`Error::DatabaseUnavailable`] where the server is not
-    /// there.
+    /// [`Error::Configuration`] where the URL or a file that it names is not usable, [`Error::DatabaseUnavailable`] where the
+    /// server is not there or does not prove who it is.
     pub async fn connect_postgres(url: &str, max_connections: u32) -> Result<Self, Error> {
+        if let Some(mode) = url.split(['?', '&']).find_map(|parameter| parameter.strip_prefix("sslmode="))
+            && PgSslMode::from_str(mode).is_err()
+        {
+            let modes = "sslmode is one of disable, allow, prefer, require, verify-ca and verify-full";
+            return Err(Error::Configuration(modes.to_owned()));
+        }
+        TlsFiles::of_url(url)?;
         let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let options = PgConnectOptions::from_str(url)
             .ok()
@@ -68,22 +76,71 @@ impl Db {
             .ok_or_else(|| Error::Configuration("the database URL is not of the form postgres://user@host/database".to_owned()))?
             .application_name("bo-auth")
             .options(POSTGRES_LIMITS);
-        let pool = PgPoolOptions::new()
-            .max_connections(max_connections)
-            .acquire_timeout(POSTGRES_WAIT)
-            .test_before_acquire(false)
-            .before_acquire(|connection, metadata| {
-                Box::pin(async move {
-                    if metadata.idle_for > TRUSTED_IDLE {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_with(options)
-            .await?;
-        Ok(Self::Postgres(pool))
+        let (first, other) = modes(options.get_ssl_mode());
+        let connected = match open_postgres(max_connections, options.clone().ssl_mode(first)).await {
+            Err(refused) if is_refused(&refused) => match other {
+                // If neither way leads to the server, the first says more about why.
+                Some(other) => open_postgres(max_connections, options.ssl_mode(other)).await.map_err(|_| refused),
+                None => Err(refused),
+            },
+            connected => connected,
+        };
+        Ok(Self::Postgres(connected?))
     }
+
+    /// How what is said to the database travels. Postgres itself says whether it is encrypted: behind a pooler that is the
+    /// way between the two.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn transport(&self) -> Result<Transport, Error> {
+        let Self::Postgres(pool) = self else { return Ok(Transport::Local) };
+        let encrypted: Option<(Option<String>, Option<String>)> =
+            bounded!(pool, |connection| sqlx::query_as("SELECT version, cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl",)
+                .fetch_optional(connection))?;
+        if let Some((version, cipher)) = encrypted {
+            return Ok(Transport::Encrypted(version.zip(cipher).map(|(version, cipher)| format!("{version}, {cipher}"))));
+        }
+        let options = pool.connect_options();
+        let is_local = options.get_socket().is_some() || is_this_machine(options.get_host());
+        Ok(if is_local { Transport::Local } else { Transport::ClearText })
+    }
+}
+
+/// What is tried first, and what is tried if the server refuses that: as libpq has it for `allow` and `prefer`.
+const fn modes(mode: PgSslMode) -> (PgSslMode, Option<PgSslMode>) {
+    match mode {
+        PgSslMode::Allow => (PgSslMode::Disable, Some(PgSslMode::Require)),
+        PgSslMode::Prefer => (PgSslMode::Prefer, Some(PgSslMode::Disable)),
+        _ => (mode, None),
+    }
+}
+
+/// Whether the server may take a connection that is encrypted otherwise: TLS failed, or its rules allow none of this kind.
+fn is_refused(error: &sqlx::Error) -> bool {
+    const INVALID_AUTHORIZATION: &str = "28000";
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Database(database) => database.code().as_deref() == Some(INVALID_AUTHORIZATION),
+        _ => false,
+    }
+}
+
+async fn open_postgres(connections: u32, options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(POSTGRES_WAIT)
+        .test_before_acquire(false)
+        .before_acquire(|connection, metadata| {
+            Box::pin(async move {
+                if metadata.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .connect_with(options)
+        .await
 }
 
 /// Opens the file. While another process gives a new file its log, or takes the log away as the last who leaves, SQLite answers

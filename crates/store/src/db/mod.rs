@@ -51,6 +51,15 @@ pub enum Db {
     },
 }
 
+/// What a database says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseHealth {
+    /// Whether it takes writes: a standby and a read-only primary take none.
+    pub is_writable: bool,
+    /// The present instant on its own clock, for comparing clocks.
+    pub now: Timestamp,
+}
+
 impl Db {
     /// The engine's name, as the configuration and the health report spell it.
     pub const fn engine(&self) -> &'static str {
@@ -60,30 +69,28 @@ impl Db {
         }
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), Error> {
-        match self {
-            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query("SELECT 1").execute(connection)).map(|_| ()),
-            // A constant would be answered without a look at the file.
-            Self::Sqlite { read, .. } => {
-                bounded!(read, |connection| sqlx::query("SELECT count(*) FROM sqlite_schema").execute(connection)).map(|_| ())
-            }
-        }
-    }
-
-    /// The present instant on the database's own clock, for comparing clocks.
-    pub async fn now(&self) -> Result<Timestamp, Error> {
-        let millis: i64 = match self {
+    /// What the database says of itself: an answer alone does not say that it can be written.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`] if it does not answer.
+    pub async fn health(&self) -> Result<DatabaseHealth, Error> {
+        let (is_writable, millis): (bool, i64) = match self {
             Self::Postgres(pool) => {
-                bounded!(pool, |connection| sqlx::query_scalar("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-                    .fetch_one(connection))
+                bounded!(pool, |connection| sqlx::query_as(
+                    "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off', \
+                         floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+                )
+                .fetch_one(connection))
             }
+            // Constants would be answered without a look at the file.
             Self::Sqlite { read, .. } => {
-                bounded!(read, |connection| sqlx::query_scalar("SELECT CAST(round(unixepoch('subsec') * 1000) AS INTEGER)")
-                    .fetch_one(connection))
+                bounded!(read, |connection| sqlx::query_as(
+                    "SELECT count(*) >= 0, CAST(round(unixepoch('subsec') * 1000) AS INTEGER) FROM sqlite_schema",
+                )
+                .fetch_one(connection))
             }
         }?;
-        Ok(Timestamp(millis))
+        Ok(DatabaseHealth { is_writable, now: Timestamp(millis) })
     }
 
     /// Closes every connection, after those in use have come back.

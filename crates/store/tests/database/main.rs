@@ -7,6 +7,9 @@ mod audit;
 mod backend;
 mod connection;
 mod crash;
+#[path = "../../../../tests/support/encrypted_stores.rs"]
+mod encrypted_stores;
+mod encryption;
 mod ending;
 mod ending_queue;
 mod fixture;

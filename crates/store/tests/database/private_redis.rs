@@ -103,7 +103,7 @@ impl PrivateRedis {
         let members: Vec<_> =
             if self.ports.is_empty() { vec![self.connect()] } else { (0..self.ports.len()).map(|number| self.member(number)).collect() };
         for member in members {
-            until("Redis answers", || member.ping().map(|pinged| pinged.is_ok())).await;
+            until("Redis answers", || member.health().map(|health| health.is_ok())).await;
         }
     }
 

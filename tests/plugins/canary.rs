@@ -5,7 +5,7 @@ use crate::support::TestApp;
 
 each_backend!(a_canary_gets_its_share_and_its_own_error_rate);
 
-one_backend!(Local: a_failing_canary_ends_alone);
+one_backend!(Local: a_failing_canary_stands_back_alone);
 
 async fn a_canary_gets_its_share_and_its_own_error_rate(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
@@ -39,14 +39,17 @@ async fn a_canary_gets_its_share_and_its_own_error_rate(app: TestApp) {
     assert_eq!(session.current_user().query("_nodejs", "mine").send().await.json()["message"], "canary");
 }
 
-async fn a_failing_canary_ends_alone(app: TestApp) {
+async fn a_failing_canary_stands_back_alone(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let session = tenant.with_user("li").await.signed_in().await;
     tenant.publish("mine", &saying("active")).await;
     let version = tenant.draft("mine", "fn process(response, ctx) { throw 1 }").await;
     tenant.publish_version("mine", version, Some(50)).await;
-    for _ in 0..40 {
-        session.current_user().query("_nodejs", "mine").send().await;
+    let others = [tenant.with_user("wu").await.signed_in().await, tenant.with_user("xu").await.signed_in().await];
+    for _ in 0..14 {
+        for session in others.iter().chain([&session]) {
+            session.current_user().query("_nodejs", "mine").send().await;
+        }
     }
     let answers = async || {
         let answer = session.current_user().query("_nodejs", "mine").send().await;
@@ -56,7 +59,11 @@ async fn a_failing_canary_ends_alone(app: TestApp) {
         assert_eq!(answers().await, (None, Some("active".to_owned())), "this node leaves it out at once");
     }
     let service = app.service();
-    service.switch_off_failing_plugins().await.unwrap();
-    let record = service.plugin_desk().find(&tenant.owner_id, "mine").await.unwrap();
-    assert_eq!((record.active_version, record.canary, record.switched_off), (Some(1), None, None));
+    service.switch_plugins().await.unwrap();
+    assert_eq!(answers().await, (None, Some("active".to_owned())));
+    let listed = service.plugin_desk().list(&tenant.owner_id).await.unwrap();
+    let listed = listed.iter().find(|plugin| plugin.name == "mine").unwrap();
+    assert_eq!(listed.switches.iter().map(|off| off.version).collect::<Vec<_>>(), [version]);
+    let record = listed.record.as_ref().unwrap();
+    assert_eq!((record.active_version, record.canary.map(|canary| canary.version)), (Some(1), Some(version)), "it is tried again");
 }

@@ -4,6 +4,7 @@
 pub mod casing;
 pub mod examples;
 
+mod breaker;
 mod budget;
 mod chain;
 mod compiling;
@@ -28,6 +29,7 @@ mod run;
 mod size;
 mod veil;
 
+pub use breaker::{Breakers, Place, Switch, Tripped};
 pub use chain::{Chain, Shaped};
 pub use compiling::CompileError;
 pub use context::Context;

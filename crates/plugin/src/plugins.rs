@@ -91,6 +91,11 @@ impl Plugins {
     /// The tenant's own plugin of this name, or else the platform's, or else the built-in. The name is looked up and never
     /// used as a path. Before the tenant is known, only built-ins are found.
     pub fn find(&self, owner_id: Option<&str>, name: &str) -> Option<Plugin> {
+        self.registry.find(owner_id, name).into_iter().next()
+    }
+
+    /// The same with what lies below it, each for where those before it stand back.
+    pub(crate) fn find_all(&self, owner_id: Option<&str>, name: &str) -> Vec<Plugin> {
         self.registry.find(owner_id, name)
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rhai::AST;
 
+use crate::breaker::Breakers;
 use crate::compiling::CompileError;
 use crate::meter::Meter;
 use crate::name::PluginName;
@@ -24,6 +25,7 @@ struct Version {
     number: i64,
     program: Program,
     meter: Meter,
+    breakers: Breakers,
 }
 
 /// What a version consists of.
@@ -53,7 +55,7 @@ impl Plugin {
     }
 
     fn new(name: PluginName, owner_id: Option<Arc<str>>, number: i64, program: Program) -> Self {
-        Self(Arc::new(Version { name, owner_id, number, program, meter: Meter::default() }))
+        Self(Arc::new(Version { name, owner_id, number, program, meter: Meter::default(), breakers: Breakers::default() }))
     }
 
     /// The plugin's name.
@@ -94,6 +96,11 @@ impl Plugin {
         &self.0.meter
     }
 
+    /// Where it stands back, since it failed there too often.
+    pub fn breakers(&self) -> &Breakers {
+        &self.0.breakers
+    }
+
     pub(crate) fn program(&self) -> Result<&AST, String> {
         match &self.0.program {
             Program::Ready(program) => Ok(program),
@@ -108,25 +115,36 @@ impl Plugin {
 pub struct Published {
     active: Plugin,
     canary: Option<(Plugin, u8)>,
+    stand_in: Option<Plugin>,
     turns: AtomicU32,
 }
 
 impl Published {
     /// `canary` answers so many of a hundred requests.
     pub const fn new(active: Plugin, canary: Option<(Plugin, u8)>) -> Self {
-        Self { active, canary, turns: AtomicU32::new(0) }
+        Self { active, canary, stand_in: None, turns: AtomicU32::new(0) }
     }
 
-    /// The version for the next request: the canary's share is met in every hundred, spread evenly.
-    fn pick(&self) -> &Plugin {
-        let Some((canary, share)) = self.canary.as_ref().filter(|(canary, _)| !canary.meter().is_tripped()) else { return &self.active };
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed) % 100;
-        let share = u32::from(*share);
-        if turn * share % 100 < share { canary } else { &self.active }
+    /// The same, with the version that answers where the active one stands back.
+    #[must_use]
+    pub fn with_stand_in(self, stand_in: Option<Plugin>) -> Self {
+        Self { stand_in, ..self }
     }
 
-    fn versions(&self) -> impl Iterator<Item = &Plugin> {
-        [&self.active].into_iter().chain(self.canary.iter().map(|(canary, _)| canary))
+    /// The versions for the next request, each for where those before it stand back. The canary's
+    /// share is met in every hundred, spread evenly.
+    fn pick(&self) -> impl Iterator<Item = &Plugin> {
+        let canary = self.canary.as_ref().filter(|(_, share)| {
+            let turn = self.turns.fetch_add(1, Ordering::Relaxed) % 100;
+            let share = u32::from(*share);
+            turn * share % 100 < share
+        });
+        canary.map(|(canary, _)| canary).into_iter().chain([&self.active]).chain(&self.stand_in)
+    }
+
+    /// Every version that may answer.
+    pub fn versions(&self) -> impl Iterator<Item = &Plugin> {
+        [&self.active].into_iter().chain(self.canary.iter().map(|(canary, _)| canary)).chain(&self.stand_in)
     }
 }
 
@@ -143,20 +161,19 @@ impl Registry {
         Self { built_ins, owners: RwLock::default() }
     }
 
-    /// The tenant's own plugin of this name, or else the platform's, or else the built-in. One that failed too often stands
-    /// back for what lies below it, where there is something.
-    pub(crate) fn find(&self, owner_id: Option<&str>, name: &str) -> Option<Plugin> {
-        let mut failing = None;
-        if let Some(owner_id) = owner_id {
+    /// What a name stands for, each for where those before it stand back: the tenant's own plugin,
+    /// the platform's, the built-in. Empty if the name is unknown.
+    pub(crate) fn find(&self, owner_id: Option<&str>, name: &str) -> Vec<Plugin> {
+        let mut found = Vec::new();
+        if let (Some(owner_id), Some(name)) = (owner_id, PluginName::parse(name)) {
+            let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
             for owner_id in [owner_id, PLATFORM] {
-                match self.of_owner(owner_id, name) {
-                    Some(found) if found.is_switched_off() || found.meter().is_tripped() => failing = failing.or(Some(found)),
-                    Some(found) => return Some(found),
-                    None => {}
-                }
+                let published = owners.get(owner_id).and_then(|own| own.get(&name));
+                found.extend(published.into_iter().flat_map(Published::pick).cloned());
             }
         }
-        self.built_ins.iter().find(|plugin| plugin.name() == name).cloned().or(failing)
+        found.extend(self.built_ins.iter().find(|plugin| plugin.name() == name).cloned());
+        found
     }
 
     pub(crate) fn built_ins(&self) -> &[Plugin] {
@@ -208,11 +225,6 @@ impl Registry {
             .cloned()
             .collect()
     }
-
-    fn of_owner(&self, owner_id: &str, name: &str) -> Option<Plugin> {
-        let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
-        Some(owners.get(owner_id)?.get(&PluginName::parse(name)?)?.pick().clone())
-    }
 }
 
 #[cfg(test)]
@@ -227,7 +239,7 @@ mod tests {
     fn a_canary_gets_exactly_its_share_spread_evenly() {
         for share in [1_u8, 5, 33, 50, 99] {
             let published = Published::new(plugin(1), Some((plugin(2), share)));
-            let picked: Vec<i64> = (0..300).map(|_| published.pick().version()).collect();
+            let picked: Vec<i64> = (0..300).map(|_| published.pick().next().unwrap().version()).collect();
             for hundred in picked.chunks(100) {
                 assert_eq!(hundred.iter().filter(|version| **version == 2).count(), usize::from(share));
             }
@@ -239,8 +251,8 @@ mod tests {
         let registry = Registry::new(vec![]);
         registry.publish(PLATFORM, plugin(1));
         registry.publish("demo", plugin(2));
-        assert_eq!(registry.find(Some("demo"), "mine").unwrap().version(), 2);
-        assert_eq!(registry.find(Some("other"), "mine").unwrap().version(), 1);
-        assert!(registry.find(None, "mine").is_none(), "nothing is known of a tenant yet");
+        let found = |owner_id| registry.find(owner_id, "mine").iter().map(Plugin::version).collect::<Vec<_>>();
+        assert_eq!((found(Some("demo")), found(Some("other"))), (vec![2, 1], vec![1]));
+        assert!(found(None).is_empty(), "nothing is known of a tenant yet");
     }
 }

@@ -68,7 +68,7 @@ impl Background {
             .map(|_| ()));
         repeat!(tasks, every(5_000), "saving stamp uses", |service| save_stamp_uses(service).await);
         repeat!(tasks, every(1_000), "reading plugins", |service| service.refresh_plugins().await);
-        repeat!(tasks, every(200), "switching off plugins", |service| service.switch_off_failing_plugins().await);
+        repeat!(tasks, every(200), "switching plugins off and on", |service| service.switch_plugins().await);
         repeat!(tasks, every(5_000), "saving what plugins did", |service| service.save_plugin_activity().await);
         repeat!(tasks, every(5_000), "reading origins", |service| service.tenants.reload_origins(&service.db).await);
         repeat!(tasks, every(5_000), "measuring", |service| measure(service).await);

@@ -109,6 +109,28 @@ pub struct PublishedPlugin {
     pub canary_source: Option<String>,
 }
 
+/// That a version failed too often at a place and stands back there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PluginSwitch {
+    /// The plugin.
+    #[serde(skip)]
+    pub name: String,
+    /// Its version.
+    pub version: i64,
+    /// Whose answers it shapes.
+    #[serde(rename = "ownerId")]
+    pub tenant_id: String,
+    /// The tenant's system.
+    pub sys_id: String,
+    /// The route's pattern.
+    pub route: String,
+    /// The code of the failure that was one too many.
+    pub code: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What a node compares with what it has in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginOwner {

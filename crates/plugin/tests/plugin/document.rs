@@ -38,19 +38,31 @@ bo-auth plugin rollback shape --owner acme
 bo-auth plugin log shape --owner acme
 ```
 
-`--platform` in the place of `--owner` works on the plugins that are offered to every tenant. Every version is kept, with its author,
-time, note and SHA-256. A version that does not compile cannot be published. One that breaks what the system's generated clients
+`--platform` in the place of `--owner` works on the plugins that are offered to every tenant. A version is kept with its author, time,
+note and SHA-256. A tenant has at most 100 plugins. Of all their versions the newest 1000 are kept, and those that answer: drafts
+that never answered go first. Over the admin API 120 changes a minute are taken of a tenant; beyond them the answer is 429. A version that does not compile cannot be published. One that breaks what the system's generated clients
 expect (its setting `responseSchema`) is published with `--accept-schema-problems` only. A change holds on every node
 when it is answered: nodes hear of it as they hear of ended sessions, and look for themselves every second besides.
 
-Tenants take turns on the plugin threads, however many of one tenant's requests wait. Of each run the first 0.2 ms are free; for what
-is beyond that, a tenant's scripts have a twentieth of a core (a quarter of a second at once). Where that is used up they run when
-nothing else wants to, until it has come back. A run whose 50 ms are over because the machine had other work fails with `starved`,
-which is not laid to the plugin.
+A plugin that a request names shapes every answer from the moment its tenant is known, refusals too; a system's `defaultPlugin` does
+from the moment the system is known. Before that, and where a node refuses a flood of requests, only built-ins do.
 
-A version of which half of at least 20 runs within a minute fail on a node is switched off: the last good version before it answers
-again. Where there is none, the built-in of its name does; where there is none of those either, the name stays known and answers go
-out untouched, with `X-Plugin-Error: switched_off`. A canary that fails like that ends alone.
+Tenants take turns on the plugin threads, however many of one tenant's requests wait. A script that has worked for a millisecond
+gives its place to the next and goes on behind everything else. Of each run the first 0.2 ms are free; for what is beyond that, a
+tenant's scripts have a twentieth of a core (a quarter of a second at once). If that is used up they run when nothing else wants to,
+until it has come back. Refusals have a share of their own, since anybody can ask for them; so have compilations. A run whose 50 ms
+are over because the machine had other work fails with `starved`, which is not laid to the plugin.
+
+A version is switched off on one route of one system if half of at least 20 runs there fail within a minute on a node. Only answers
+of success count, and seven of one user's: no stranger and no single user can switch a plugin off for others. What lies below it
+answers there: the last good version before it, the platform's plugin or the built-in of its name. If there is none, the name stays
+known and answers go out untouched, with `X-Plugin-Error: switched_off`. Elsewhere the version goes on answering. A canary that fails
+like that stands back for the active version.
+
+After 30 seconds it is tried again, with one run each of up to five users; if a trial run fails, what lies below answers that request
+too. If fewer than half fail, the version answers again; if not, it is tried again after twice as long, at most ten minutes. The
+audit trail has `plugin.switched-off` and `plugin.switched-on`, the console and the admin API show where (`switchedOffAt`), and
+`bo_auth_plugin_switches_total` counts. Publishing a version begins anew.
 
 `bo-auth plugin record --owner acme` keeps the tenant's last answers to test drafts on, without tokens and with every text below
 `data` made unreadable; nothing is recorded before that.

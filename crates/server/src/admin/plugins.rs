@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_service::plugin::{PluginOverview, VersionState, platform};
-use bo_auth_store::plugin_record::{PluginRecord, PluginVersionRecord};
+use bo_auth_store::plugin_record::{PluginRecord, PluginSwitch, PluginVersionRecord};
 use http::HeaderValue;
 use http::header::ETAG;
 use poem::Request;
@@ -43,6 +43,24 @@ pub(super) struct SwitchedOffView {
     code: String,
 }
 
+/// Where a version failed too often and stands back, until trial runs succeed.
+#[derive(Object)]
+#[oai(rename = "SwitchedOffAt", rename_all = "camelCase")]
+pub(super) struct SwitchView {
+    /// The version.
+    version: i64,
+    /// The tenant whose answers it is about.
+    owner_id: String,
+    /// The tenant's system.
+    sys_id: String,
+    /// The route's pattern.
+    route: String,
+    /// The code of the failure that was one too many.
+    code: String,
+    /// Since when (Unix ms).
+    at: i64,
+}
+
 /// A plugin that a tenant's requests can name.
 #[derive(Object)]
 #[oai(rename = "Plugin", rename_all = "camelCase")]
@@ -57,8 +75,11 @@ pub(super) struct PluginView {
     active_version: Option<i64>,
     /// The version that answers some of the requests.
     canary: Option<CanaryView>,
-    /// Whether it was switched off, until the next version is published.
+    /// Whether it is switched off somewhere, and since when.
     switched_off: Option<SwitchedOffView>,
+    /// Where: on which routes of which systems a version stands back, and what lies below it answers. It is tried again by
+    /// itself, and answers again when that succeeds.
+    switched_off_at: Vec<SwitchView>,
     /// When it last changed (Unix ms); null for a built-in.
     updated_at: Option<i64>,
     /// Runs in the last 24 hours.
@@ -108,9 +129,23 @@ pub(super) struct PluginList {
     next_cursor: Option<String>,
 }
 
+impl SwitchView {
+    fn new(off: &PluginSwitch) -> Self {
+        Self {
+            version: off.version,
+            owner_id: off.tenant_id.clone(),
+            sys_id: off.sys_id.clone(),
+            route: off.route.clone(),
+            code: off.code.clone(),
+            at: off.at.0,
+        }
+    }
+}
+
 impl PluginView {
     fn new(plugin: PluginOverview) -> Self {
         let record = plugin.record;
+        let first = plugin.switches.iter().min_by_key(|off| off.at);
         Self {
             name: plugin.name,
             built_in: plugin.built_in,
@@ -123,7 +158,9 @@ impl PluginView {
             switched_off: record
                 .as_ref()
                 .and_then(|record| record.switched_off.as_ref())
-                .map(|off| SwitchedOffView { at: off.at.0, code: off.code.clone() }),
+                .map(|off| SwitchedOffView { at: off.at.0, code: off.code.clone() })
+                .or_else(|| first.map(|off| SwitchedOffView { at: off.at.0, code: off.code.clone() })),
+            switched_off_at: plugin.switches.iter().map(SwitchView::new).collect(),
             updated_at: record.map(|record| record.updated_at.0),
             runs: plugin.runs,
             failures: plugin.failures,

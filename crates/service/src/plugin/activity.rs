@@ -10,14 +10,11 @@ use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
 use bo_auth_core::session::time_ordered_id;
 use bo_auth_core::time::Timestamp;
-use bo_auth_plugin::{Context, Failure, Plugin};
-use bo_auth_store::plugin_record::{PluginFailureRecord, PluginMove, PluginOwner, PluginRuns, PluginSample, SampleContext, SwitchedOff};
-use bo_auth_store::record::Actor;
-use serde_json::{Value, json};
+use bo_auth_plugin::{Context, Counted, Failure, FailureCode, Plugin};
+use bo_auth_store::plugin_record::{PluginFailureRecord, PluginOwner, PluginRuns, PluginSample, SampleContext};
+use serde_json::Value;
 
 use super::redact;
-use super::trail::event;
-use crate::operator::Author;
 use crate::{Error, Service};
 
 /// The span of time that runs are counted in, in milliseconds.
@@ -99,6 +96,10 @@ impl PluginActivity {
 
     /// Keeps a failure, where there is room.
     pub(super) fn record_failure(&self, plugin: &Plugin, failure: &Failure, context: &Context, random: &dyn Random) {
+        // That it stands back was said when it began to.
+        if failure.code == FailureCode::SwitchedOff {
+            return;
+        }
         tracing::warn!(
             plugin = plugin.name(),
             version = plugin.version(),
@@ -106,9 +107,6 @@ impl PluginActivity {
             "a response plugin failed; the untouched envelope went out"
         );
         let Some(owner_id) = plugin.owner_id().and_then(|text| OwnerId::parse(text).ok()) else { return };
-        if plugin.is_switched_off() {
-            return;
-        }
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if failures.len() >= FAILURES {
             return;
@@ -160,7 +158,8 @@ impl Service {
         let mut rows = Vec::new();
         for plugin in self.plugins.versions() {
             let counted = plugin.meter().take();
-            let Some(owner_id) = plugin.owner_id().and_then(|text| OwnerId::parse(text).ok()).filter(|_| counted.runs > 0) else {
+            let Some(owner_id) = plugin.owner_id().and_then(|text| OwnerId::parse(text).ok()).filter(|_| counted != Counted::default())
+            else {
                 continue;
             };
             let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -185,64 +184,6 @@ impl Service {
             return Err(error.into());
         }
         Ok(())
-    }
-
-    /// Switches off what failed too often on this node: back to the last good version, or to none.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn switch_off_failing_plugins(&self) -> Result<(), Error> {
-        let mut changed = false;
-        for plugin in self.plugins.versions().into_iter().filter(|plugin| plugin.meter().is_tripped()) {
-            changed |= self.switch_off(&plugin).await?;
-        }
-        if changed { self.refresh_plugins().await } else { Ok(()) }
-    }
-
-    /// Answers whether another version answers now; it may have been changed by somebody else.
-    async fn switch_off(&self, plugin: &Plugin) -> Result<bool, Error> {
-        let (Some(owner_id), Some(code)) = (plugin.owner_id().and_then(|text| OwnerId::parse(text).ok()), plugin.meter().tripped_by())
-        else {
-            return Ok(false);
-        };
-        let (name, version, now) = (plugin.name(), plugin.version(), self.clock.now());
-        let Some(record) = self.db.find_plugin(&owner_id, name).await? else { return Ok(true) };
-        let was_canary = record.canary.is_some_and(|canary| canary.version == version);
-        let change = if record.active_version == Some(version) {
-            let good = self.db.find_good_plugin_version(&owner_id, name, version).await?;
-            PluginMove {
-                revision: record.revision,
-                active_version: good,
-                canary: record.canary.filter(|_| good.is_some()),
-                switched_off: Some(SwitchedOff { at: now, code: code.as_str().to_owned() }),
-                published: None,
-                failed: Some(version),
-            }
-        } else if was_canary {
-            PluginMove {
-                revision: record.revision,
-                active_version: record.active_version,
-                canary: None,
-                switched_off: record.switched_off,
-                published: None,
-                failed: Some(version),
-            }
-        } else {
-            return Ok(true);
-        };
-        let details = json!({
-            "plugin": name,
-            "version": version,
-            "code": code.as_str(),
-            "canary": was_canary,
-            "activeVersion": change.active_version,
-        });
-        let event = event("plugin.switched-off", Actor::Service, &Author::default(), details, now, &*self.random);
-        if let Some(mark) = self.db.move_plugin(&owner_id, name, &change, &event, now).await? {
-            self.plugin_desk().announce(&mark).await;
-            tracing::warn!(plugin = name, version, code = code.as_str(), to = ?change.active_version, "a response plugin failed too often and is switched off");
-        }
-        Ok(true)
     }
 
     /// Forgets what plugins did long ago.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use bo_auth_core::identifier::OwnerId;
-use bo_auth_plugin::{Plugins, Published};
-use bo_auth_store::plugin_record::{PluginOwner, PublishedPlugin};
+use bo_auth_plugin::{Plugin, Plugins, Published};
+use bo_auth_store::plugin_record::{PluginOwner, PluginSwitch, PublishedPlugin};
 use bo_auth_store::revocation::Heard;
 
 use super::refusal::PluginRefusal;
@@ -120,10 +120,14 @@ impl Service {
         }
         // Read after the revision: what is newer than it is loaded once more.
         let stored = self.db.list_published_plugins(&owner.owner_id).await?;
+        let switches = self.db.list_plugin_switches(&owner.owner_id).await?;
         let mut published = Vec::with_capacity(stored.len());
         for plugin in stored {
-            published.extend(prepare(&self.plugins, owner.owner_id.as_str(), plugin).await?);
+            let stand_in = self.stand_in(&owner.owner_id, &plugin, &switches).await?;
+            let prepared = prepare(&self.plugins, owner.owner_id.as_str(), plugin).await?;
+            published.extend(prepared.map(|prepared| prepared.with_stand_in(stand_in)));
         }
+        self.take_over_switches(&published, &switches);
         // The meters of versions that leave go with them.
         if let Err(error) = self.save_runs().await {
             tracing::debug!(%error, "runs of a version that leaves were not counted");
@@ -131,6 +135,19 @@ impl Service {
         self.plugins.replace(owner.owner_id.as_str(), published);
         *loaded = owner.revision;
         Ok(())
+    }
+}
+
+impl Service {
+    /// The version that answers where the active one stands back: the good one before it.
+    async fn stand_in(&self, owner_id: &OwnerId, stored: &PublishedPlugin, switches: &[PluginSwitch]) -> Result<Option<Plugin>, Error> {
+        let name = stored.plugin.name.as_str();
+        let stands_back = |version: &i64| switches.iter().any(|off| off.name == name && off.version == *version);
+        let Some(active) = stored.plugin.active_version.filter(stands_back) else { return Ok(None) };
+        let Some(good) = self.db.find_good_plugin_version(owner_id, name, active).await? else { return Ok(None) };
+        let Some(version) = self.db.find_plugin_version(owner_id, name, good).await? else { return Ok(None) };
+        let plugin = self.plugins.prepare(owner_id.as_str(), name, good, &version.source).await.map_err(PluginRefusal::from)?;
+        Ok(Some(plugin))
     }
 }
 

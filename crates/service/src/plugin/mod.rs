@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 mod redaction;
 mod schema;
 mod statistics;
+mod switches;
 mod trail;
 mod trial;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use bo_auth_service::plugin::{PluginOverview, VersionState};
-use bo_auth_store::plugin_record::{PluginRecord, PluginVersionRecord};
+use bo_auth_store::plugin_record::{PluginRecord, PluginSwitch, PluginVersionRecord};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -65,7 +65,7 @@ impl List {
                     plugin.name.clone(),
                     whose.to_owned(),
                     record.and_then(|record| record.active_version).map_or_else(|| "-".to_owned(), |version| version.to_string()),
-                    record.map_or_else(String::new, state),
+                    record.map_or_else(String::new, |record| state(record, &plugin.switches)),
                     plugin.runs.to_string(),
                     plugin.failures.to_string(),
                 ]
@@ -159,6 +159,7 @@ fn overview(plugin: &PluginOverview) -> Value {
         "activeVersion": record.and_then(|record| record.active_version),
         "canary": record.and_then(|record| record.canary),
         "switchedOff": record.and_then(|record| record.switched_off.clone()),
+        "switchedOffAt": plugin.switches,
         "updatedAt": record.map(|record| record.updated_at.to_string()),
         "runs": plugin.runs,
         "failures": plugin.failures,
@@ -177,8 +178,12 @@ fn described_version(version: &PluginVersionRecord, plugin: &PluginRecord) -> Va
     })
 }
 
-fn state(record: &PluginRecord) -> String {
+fn state(record: &PluginRecord, switches: &[PluginSwitch]) -> String {
     match (&record.switched_off, record.canary) {
+        _ if !switches.is_empty() => {
+            let places: Vec<String> = switches.iter().map(|off| format!("{} on {} ({})", off.code, off.route, off.sys_id)).collect();
+            format!("switched off: {}", places.join(", "))
+        }
         (Some(off), _) => format!("switched off: {}", off.code),
         (None, Some(canary)) => format!("version {} for {} %", canary.version, canary.share_percent),
         (None, None) if record.active_version.is_some() => "published".to_owned(),

@@ -2,7 +2,7 @@
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_plugin::PLATFORM;
-use bo_auth_store::plugin_record::{PluginRecord, PluginVersionRecord};
+use bo_auth_store::plugin_record::{PluginRecord, PluginSwitch, PluginVersionRecord};
 use serde::Serialize;
 
 use super::PluginDesk;
@@ -25,6 +25,8 @@ pub struct PluginOverview {
     pub runs: i64,
     /// Those of them that failed.
     pub failures: i64,
+    /// Where a version that is to answer stands back, since it failed there too often.
+    pub switches: Vec<PluginSwitch>,
 }
 
 /// How a version stands.
@@ -82,6 +84,7 @@ impl PluginDesk<'_> {
         let mut listed: Vec<PluginOverview> = Vec::new();
         for (owner, is_platform) in [(owner_id.clone(), owner_id.as_str() == PLATFORM), (platform(), true)] {
             let counts = self.db.sum_plugin_runs(&owner, since).await?;
+            let switches = self.db.list_plugin_switches(&owner).await?;
             for record in self.db.list_plugins(&owner, None, 1_000).await? {
                 let is_known = listed.iter().any(|plugin| plugin.name == record.name);
                 let is_offered = owner == *owner_id || record.active_version.is_some();
@@ -95,6 +98,7 @@ impl PluginDesk<'_> {
                     name: record.name.clone(),
                     built_in,
                     platform: is_platform,
+                    switches: switches.iter().filter(|off| stands_back(off, &record, owner_id)).cloned().collect(),
                     record: Some(record),
                     runs,
                     failures,
@@ -104,10 +108,25 @@ impl PluginDesk<'_> {
         for plugin in self.plugins.built_ins() {
             if !listed.iter().any(|known| known.name == plugin.name()) {
                 let name = plugin.name().to_owned();
-                listed.push(PluginOverview { name, built_in: true, platform: true, record: None, runs: 0, failures: 0 });
+                listed.push(PluginOverview {
+                    name,
+                    built_in: true,
+                    platform: true,
+                    record: None,
+                    runs: 0,
+                    failures: 0,
+                    switches: Vec::new(),
+                });
             }
         }
         listed.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(listed)
     }
+}
+
+/// Whether a version of this plugin that is to answer stands back, for the answers of this owner: of what is offered to every
+/// tenant, nobody but the platform sees those of others.
+fn stands_back(off: &PluginSwitch, plugin: &PluginRecord, owner_id: &OwnerId) -> bool {
+    let answers = plugin.active_version == Some(off.version) || plugin.canary.is_some_and(|canary| canary.version == off.version);
+    off.name == plugin.name && answers && (owner_id.as_str() == PLATFORM || off.tenant_id == owner_id.as_str())
 }

@@ -194,6 +194,9 @@ impl Db {
                  SELECT owner_id, name, version, bucket FROM bo_plugin_run WHERE bucket < $1 ORDER BY bucket LIMIT $2)",
             "DELETE FROM bo_plugin_sample WHERE (owner_id, sample_id) IN ( \
                  SELECT owner_id, sample_id FROM bo_plugin_sample WHERE at < $1 ORDER BY at LIMIT $2)",
+            "DELETE FROM bo_plugin_switched_off WHERE (owner_id, name, version, tenant_id, sys_id, route) IN ( \
+                 SELECT owner_id, name, version, tenant_id, sys_id, route FROM bo_plugin_switched_off \
+                 WHERE at < $1 ORDER BY at LIMIT $2)",
         ] {
             removed += on!(self, write, |connection| sqlx::query(statement)
                 .bind(before.0)

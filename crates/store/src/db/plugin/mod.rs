@@ -3,6 +3,7 @@
 
 mod activity;
 mod sample;
+mod switch;
 mod version;
 
 use bo_auth_core::identifier::OwnerId;
@@ -147,6 +148,14 @@ impl Db {
                 .bind(now.0)
                 .execute(&mut *connection)
                 .await?;
+                // A version that is published begins anew.
+                sqlx::query("DELETE FROM bo_plugin_switched_off WHERE owner_id = $1 AND name = $2 AND version IN ($3, $4)")
+                    .bind(owner_id.as_str())
+                    .bind(name)
+                    .bind(change.published.unwrap_or_default())
+                    .bind(change.canary.map_or(0, |canary| canary.version))
+                    .execute(&mut *connection)
+                    .await?;
                 connection.plugin_event(owner_id, event).await?;
                 Some(connection.plugins_changed(owner_id, now, attempt).await?)
             }

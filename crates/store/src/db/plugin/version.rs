@@ -1,7 +1,8 @@
-//! Versions of a plugin: rows of `bo_plugin_version`, which are added and never removed.
+//! Versions of a plugin: rows of `bo_plugin_version`, which never change; the newest are kept.
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::time::Timestamp;
+use futures_util::TryFutureExt;
 
 use super::PluginLog;
 use crate::Error;
@@ -80,6 +81,27 @@ impl Db {
         })
     }
 
+    /// Removes what an owner has beyond `keep` versions, of all its plugins together: drafts that never answered first, then what
+    /// answered longest ago; never a plugin's newest version, nor one that is to answer. Answers how many.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn remove_plugin_versions(&self, owner_id: &OwnerId, keep: i64) -> Result<u64, Error> {
+        on!(self, write, |connection| sqlx::query(
+            "DELETE FROM bo_plugin_version WHERE owner_id = $1 AND (name, version) IN ( \
+                 SELECT old.name, old.version FROM bo_plugin_version AS old \
+                 JOIN bo_plugin AS plugin ON plugin.owner_id = old.owner_id AND plugin.name = old.name \
+                 WHERE old.owner_id = $1 AND old.version <> plugin.last_version \
+                     AND old.version <> coalesce(plugin.active_version, 0) AND old.version <> coalesce(plugin.canary_version, 0) \
+                 ORDER BY coalesce(old.published_at, 0), old.created_at, old.name, old.version \
+                 LIMIT (SELECT CASE WHEN count(*) > $2 THEN count(*) - $2 ELSE 0 END FROM bo_plugin_version WHERE owner_id = $1))",
+        )
+        .bind(owner_id.as_str())
+        .bind(keep)
+        .execute(connection)
+        .map_ok(|done| done.rows_affected()))
+    }
+
     /// Up to `limit` versions before `before`, the newest first, without their sources.
     ///
     /// # Errors
@@ -119,15 +141,17 @@ impl Db {
         Ok(row.map(Into::into))
     }
 
-    /// Of the versions before `version`, the one that answered every request last and was not switched off for failing: one that
-    /// somebody has gone back from is not gone back to.
+    /// Of the versions before `version`, the one that answered every request last and stands back nowhere: one that somebody has
+    /// gone back from is not gone back to.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
     pub async fn find_good_plugin_version(&self, owner_id: &OwnerId, name: &str, version: i64) -> Result<Option<i64>, Error> {
         on!(self, read, |connection| sqlx::query_scalar(
-            "SELECT version FROM bo_plugin_version \
+            "SELECT version FROM bo_plugin_version AS good \
              WHERE owner_id = $1 AND name = $2 AND version < $3 AND published_at IS NOT NULL AND switched_off_at IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM bo_plugin_switched_off AS off \
+                     WHERE off.owner_id = $1 AND off.name = $2 AND off.version = good.version) \
              ORDER BY published_at DESC, version DESC LIMIT 1",
         )
         .bind(owner_id.as_str())

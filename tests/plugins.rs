@@ -12,7 +12,7 @@ use bo_auth_server::fault::FaultKind;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Session, TestApp, route};
+use crate::support::{Answer, Session, TestApp, TestRequest, route};
 
 each_backend!(
     the_built_ins_shape_successes_and_refusals,
@@ -24,6 +24,9 @@ each_backend!(
 one_backend!(Local:
     the_built_ins_shape_the_earliest_refusals,
     the_default_plugin_serves_where_none_is_named,
+    the_default_plugin_shapes_every_refusal_of_its_system,
+    a_tenants_own_plugin_shapes_every_refusal_that_names_the_tenant,
+    what_refuses_a_flood_runs_no_script,
     a_plugin_cannot_fake_an_answer,
 );
 
@@ -99,6 +102,97 @@ async fn the_default_plugin_serves_where_none_is_named(app: TestApp) {
     let unnamed = session.logout().without_query("_nodejs").send().await;
     assert_eq!(unnamed.status, 400, "a logout has to name one");
     session.assert_live().await;
+}
+
+/// Requests to a system that are refused before anybody is known, each with the code it is refused with.
+fn refused_early(request: impl Fn(Method, &str) -> TestRequest) -> Vec<(TestRequest, &'static str)> {
+    let current = || request(Method::GET, route::CURRENT_USER);
+    vec![
+        (current().without("XverifyApi"), "PARAMETER_MISSING"),
+        (current().header("XverifyApi", "nonsense"), "VERIFY_API_INVALID"),
+        (current(), "TOKEN_MISSING"),
+        (current().header("Authorization", "Bearer x"), "TOKEN_INVALID"),
+        (current().repeat("XfilterAreaCode", "1").repeat("XfilterAreaCode", "2"), "PARAMETER_INVALID"),
+        (request(Method::GET, route::LOGOUT).without_query("_nodejs"), "PARAMETER_MISSING"),
+        (request(Method::POST, route::LOGIN).body("application/json", "{"), "BAD_REQUEST"),
+        (request(Method::POST, route::LOGIN).body("application/json", "{}"), "PARAMETER_MISSING"),
+        (request(Method::POST, route::LOGIN).body("text/plain", "{"), "MEDIA_TYPE_UNSUPPORTED"),
+        (request(Method::POST, route::LOGIN).body("application/json", vec![b' '; 70_000]), "PAYLOAD_TOO_LARGE"),
+        (request(Method::PUT, route::LOGOUT), "METHOD_NOT_ALLOWED"),
+        (request(Method::GET, "/bo/api/v3/nothing"), "ROUTE_UNKNOWN"),
+    ]
+}
+
+async fn the_default_plugin_shapes_every_refusal_of_its_system(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    tenant.publish("mine", r#"fn process(response, ctx) { response.set("message", ctx.owner_id + "/" + ctx.sys_id) }"#).await;
+    let system = tenant.with_system("old", json!({"defaultPlugin": "mine"})).await;
+    for (request, error_code) in refused_early(|method, path| system.request(method, path)) {
+        let target = request.target();
+        let answer = request.send().await;
+        assert_eq!(
+            (answer.error_code().as_str(), &answer.json()["message"]),
+            (error_code, &json!(format!("{}/old", tenant.owner_id))),
+            "{target}"
+        );
+        assert_eq!(answer.header("x-plugin-error"), None, "{target}");
+    }
+    // A plugin that is named goes before it, and a name that is unknown shapes nothing.
+    let named = system.request(Method::GET, route::CURRENT_USER).query("_nodejs", UNDER).send().await;
+    assert_eq!(named.json()["error"]["error_code"], "TOKEN_MISSING");
+    let unknown = system.request(Method::GET, route::CURRENT_USER).query("_nodejs", "no-such").send().await;
+    unknown.assert_fault(FaultKind::PLUGIN_UNKNOWN);
+    // The rates of the system.
+    let limited = tenant.with_system("narrow", json!({"defaultPlugin": "mine", "addressRequestsPerMinute": 1})).await;
+    let answer = loop {
+        let answer = limited.request(Method::GET, route::CURRENT_USER).send().await;
+        if answer.status == 429 {
+            break answer;
+        }
+    };
+    assert_eq!(answer.json()["message"], json!(format!("{}/narrow", tenant.owner_id)));
+}
+
+async fn a_tenants_own_plugin_shapes_every_refusal_that_names_the_tenant(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    tenant.publish("mine", r#"fn process(response, ctx) { response.set("message", ctx.owner_id) }"#).await;
+    let named = |method: Method, path: &str| tenant.web().request(method, path).query("_nodejs", "mine");
+    for (request, error_code) in refused_early(named) {
+        // A refusal for want of the name is not shaped by it.
+        if request.target().contains("_nodejs") {
+            let target = request.target();
+            let answer = request.send().await;
+            assert_eq!(
+                (answer.error_code().as_str(), &answer.json()["message"]),
+                (error_code, &json!(tenant.owner_id.as_str())),
+                "{target}"
+            );
+        }
+    }
+    let picture = app.bare_request(Method::GET, "/bo/api/v3/verify/code/a%20b").query("ownerId", tenant.owner_id.as_str());
+    let answer = picture.query("_nodejs", "mine").send().await;
+    assert_eq!((answer.error_code().as_str(), &answer.json()["message"]), ("PARAMETER_INVALID", &json!(tenant.owner_id.as_str())));
+    // Of another tenant it is unknown.
+    let other = app.with_tenant("other").await;
+    let foreign = other.web().request(Method::GET, "/bo/api/v3/nothing").query("_nodejs", "mine").send().await;
+    foreign.assert_fault(FaultKind::ROUTE_UNKNOWN);
+}
+
+async fn what_refuses_a_flood_runs_no_script(app: TestApp) {
+    app.restart_with(|configuration| configuration.address_requests_per_minute = 20).await;
+    let tenant = app.with_tenant("acme").await;
+    tenant.publish("mine", &saying("mine")).await;
+    let system = tenant.with_system("old", json!({"defaultPlugin": UNDER})).await;
+    let flood = async |names: Option<&str>| loop {
+        let request = system.request(Method::GET, route::CURRENT_USER);
+        let request = if let Some(names) = names { request.query("_nodejs", names) } else { request };
+        let answer = request.send().await;
+        if answer.status == 429 {
+            break answer.json();
+        }
+    };
+    assert_eq!(flood(Some("mine")).await["error"]["errorCode"], "RATE_LIMITED");
+    assert_eq!(flood(None).await["error"]["error_code"], "RATE_LIMITED", "a built-in costs next to nothing");
 }
 
 async fn a_tenants_own_plugin_shapes_its_answers_and_no_others(app: TestApp) {

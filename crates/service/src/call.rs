@@ -152,32 +152,24 @@ impl Service {
     ) -> Result<Call<'a>, Error> {
         let now = self.clock.now();
         let tenant = self.find_tenant(facts.owner_id).await?;
-        shaping.owner_id = Some(tenant.owner_id.shared());
-        self.follow_plugins(&tenant).await;
-        let named = facts.plugin.map(|names| self.plugins.find_chain(Some(tenant.owner_id.as_str()), names));
-        let is_unknown = matches!(named, Some(None));
-        shaping.plugins = named.flatten().unwrap_or_default();
+        let is_known = self.shape_by_tenant(&tenant, facts, shaping).await;
         if tenant.disabled {
             return Err(Error::TenantDisabled);
         }
 
         let sys_id = facts.sys_id.map(SystemId::parse).transpose().map_err(|_| Error::ParameterInvalid("XsysId"))?;
+        if let Some(system) = tenant.named_system(sys_id.as_ref()) {
+            self.shape_by_system(&tenant, system, facts, shaping);
+        }
         let system = Arc::clone(tenant.system(sys_id.as_ref())?);
-        shaping.sys_id = Some(system.sys_id.shared());
-        shaping.legacy_status200 = system.settings.legacy_status200;
-        shaping.origin_allowed = facts.origin.map(|origin| system.settings.allowed_origins.iter().any(|allowed| allowed == origin));
 
         self.verify_request(&tenant, &system, facts, counting, now).await?;
 
-        match (facts.plugin, plugin) {
-            _ if is_unknown => return Err(Error::PluginUnknown),
-            (None, PluginRule::Required) => return Err(Error::ParameterMissing("_nodejs")),
-            (None, PluginRule::Optional) => {
-                let default = system.settings.default_plugin.as_deref();
-                let found = default.and_then(|names| self.plugins.find_chain(Some(tenant.owner_id.as_str()), names));
-                shaping.plugins = found.unwrap_or_default();
-            }
-            (Some(_), _) => {}
+        if !is_known {
+            return Err(Error::PluginUnknown);
+        }
+        if facts.plugin.is_none() && plugin == PluginRule::Required {
+            return Err(Error::ParameterMissing("_nodejs"));
         }
         Ok(Call { service: self, facts, tenant, system, now })
     }

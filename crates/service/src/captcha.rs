@@ -12,7 +12,7 @@ use captcha::Captcha;
 use captcha::filters::{Dots, Noise, Wave};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Shaping, per_minute};
+use crate::call::per_minute;
 use crate::{Error, Service};
 
 /// What the picture shows, until it is answered or too old.
@@ -52,20 +52,13 @@ impl Service {
     /// # Errors
     /// [`Error::ParameterInvalid`] where the GUID is not 1 to 64 characters of letters, digits and `-`, the tenant's
     /// refusals, and [`Error::RateLimited`].
-    pub async fn draw_captcha(
-        &self,
-        owner_id: Option<&str>,
-        verify_guid: &str,
-        address: &str,
-        shaping: &mut Shaping,
-    ) -> Result<Vec<u8>, Error> {
+    pub async fn draw_captcha(&self, owner_id: Option<&str>, verify_guid: &str, address: &str) -> Result<Vec<u8>, Error> {
         let tenant = match self.find_tenant(owner_id).await {
             // Here the tenant travels in the query.
             Err(Error::ParameterMissing(_)) => return Err(Error::ParameterMissing("ownerId")),
             Err(Error::ParameterInvalid(_)) => return Err(Error::ParameterInvalid("ownerId")),
             other => other?,
         };
-        shaping.owner_id = Some(tenant.owner_id.shared());
         if tenant.disabled {
             return Err(Error::TenantDisabled);
         }

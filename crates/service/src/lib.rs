@@ -23,6 +23,7 @@ pub mod user_profile;
 mod announcer;
 mod error;
 mod password_desk;
+mod shaping;
 mod stamp_counter;
 mod tenant_registry;
 mod token_pair;

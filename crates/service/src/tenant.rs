@@ -119,8 +119,13 @@ impl Tenant {
     /// # Errors
     /// [`Error::SystemUnknown`], [`Error::SystemDisabled`].
     pub fn system(&self, sys_id: Option<&SystemId>) -> Result<&Arc<System>, Error> {
-        let system = self.systems.get(sys_id.unwrap_or(&self.default_system)).ok_or(Error::SystemUnknown)?;
+        let system = self.named_system(sys_id).ok_or(Error::SystemUnknown)?;
         if system.disabled { Err(Error::SystemDisabled) } else { Ok(system) }
+    }
+
+    /// The same, disabled or not.
+    pub fn named_system(&self, sys_id: Option<&SystemId>) -> Option<&Arc<System>> {
+        self.systems.get(sys_id.unwrap_or(&self.default_system))
     }
 
     /// A system by its id, disabled or not.

@@ -45,6 +45,11 @@ impl TenantRegistry {
         Arc::clone(&self.master_key)
     }
 
+    /// The tenant if it is in memory, perhaps a moment old.
+    pub(crate) async fn prepared(&self, owner_id: &OwnerId) -> Option<Arc<Tenant>> {
+        self.prepared.get(owner_id).await.flatten()
+    }
+
     /// The tenant as its rows are at `revision` or later, or `None` where there is none.
     pub(crate) async fn find(
         &self,

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bo_auth_plugin::{Chain, Context};
-use bo_auth_service::{Error, Service, Shaping};
+use bo_auth_service::{Error, RequestFacts, Service, Shaping};
 use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
@@ -105,7 +105,9 @@ impl Answerer {
             Ok(success) => return Reply(self.write(exchange, &shaping, route, StatusCode::OK, &success).await, PhantomData),
             Err(error) => fault_of(exchange, &error, route),
         };
-        self.shape_early(exchange, &mut shaping);
+        if shaping.owner_id.is_none() {
+            shaping = self.shaping_of(&exchange.naming(), refused.kind.status >= 500).await;
+        }
         Reply(self.refuse(exchange, &shaping, route, &refused).await, PhantomData)
     }
 
@@ -113,7 +115,6 @@ impl Answerer {
     pub(super) async fn answer_picture(
         &self,
         exchange: &Exchange<'_>,
-        mut shaping: Shaping,
         route: &'static str,
         result: Result<Vec<u8>, Error>,
     ) -> PictureReply {
@@ -125,34 +126,46 @@ impl Answerer {
             }
             Err(error) => fault_of(exchange, &error, route),
         };
-        self.shape_early(exchange, &mut shaping);
+        // Here the tenant travels in the query.
+        let naming = RequestFacts { owner_id: exchange.query("ownerId"), ..exchange.naming() };
+        let shaping = self.shaping_of(&naming, refused.kind.status >= 500).await;
         PictureReply(self.refuse(exchange, &shaping, route, &refused).await)
     }
 
-    /// The answer to a request that no handler has seen: shaped by a built-in at most, since no tenant is known.
+    /// The answer to a request that no handler has seen.
     pub async fn refuse_unseen(&self, request: &Unseen, fault: &Fault) -> Response {
         let language = request.language();
-        let plugins = plugin_name(request.uri.query()).and_then(|names| self.service.plugins.find_chain(None, &names)).unwrap_or_default();
-        let shaping = Shaping { plugins, ..Shaping::default() };
+        let plugin = plugin_name(request.uri.query());
+        let text = |value: &'_ Option<HeaderValue>| value.as_ref().and_then(|value| value.to_str().ok().map(str::trim).map(str::to_owned));
+        let (owner_id, sys_id) = (text(&request.owner_id), text(&request.sys_id));
+        let naming = RequestFacts {
+            owner_id: owner_id.as_deref().filter(|text| !text.is_empty()),
+            sys_id: sys_id.as_deref().filter(|text| !text.is_empty()),
+            plugin: plugin.as_deref(),
+            ..RequestFacts::of_legacy("", None)
+        };
+        let shaping = self.shaping_of(&naming, fault.kind == FaultKind::RATE_LIMITED || fault.kind.status >= 500).await;
         let text = fault.text(language);
         let body = refusal(fault, &text);
+        let status = status_of(&shaping, fault.kind);
         let context = Context {
+            owner_id: shaping.owner_id.clone(),
+            sys_id: shaping.sys_id.clone(),
             route: "".into(),
             method: request.method.as_str().into(),
+            status: status.as_u16(),
             language: language.tag().into(),
             now_ms: self.service.clock.now().millis(),
             ..Context::default()
         };
-        let response = self.shape(&shaping, status_of(&shaping, fault.kind), &body, || context).await;
+        let response = self.shape(&shaping, status, &body, || context).await;
         finish_refusal(response, fault)
     }
 
-    /// Before the tenant was known, a built-in shapes the answer all the same.
-    fn shape_early(&self, exchange: &Exchange<'_>, shaping: &mut Shaping) {
-        if shaping.owner_id.is_none() {
-            let found = exchange.query("_nodejs").and_then(|names| self.service.plugins.find_chain(None, names));
-            shaping.plugins = found.unwrap_or_default();
-        }
+    /// How a refusal is shaped that comes before its tenant was looked for. Where no store answers none is asked again, and
+    /// what refuses a flood runs no script.
+    async fn shaping_of(&self, naming: &RequestFacts<'_>, by_memory: bool) -> Shaping {
+        if by_memory { self.service.shaping_from_memory(naming).await } else { self.service.shaping_of(naming).await }
     }
 
     async fn refuse(&self, exchange: &Exchange<'_>, shaping: &Shaping, route: &'static str, fault: &Fault) -> Response {
@@ -238,6 +251,8 @@ pub struct Unseen {
     method: Method,
     uri: Uri,
     accept_language: Option<HeaderValue>,
+    owner_id: Option<HeaderValue>,
+    sys_id: Option<HeaderValue>,
 }
 
 impl Unseen {
@@ -247,6 +262,8 @@ impl Unseen {
             method: request.method().clone(),
             uri: request.uri().clone(),
             accept_language: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
+            owner_id: only(request, "xownerid"),
+            sys_id: only(request, "xsysid"),
         }
     }
 
@@ -258,6 +275,12 @@ impl Unseen {
     fn language(&self) -> Language {
         Language::negotiate(self.accept_language.as_ref().and_then(|value| value.to_str().ok()))
     }
+}
+
+/// A header that was sent once.
+fn only(request: &Request, name: &'static str) -> Option<HeaderValue> {
+    let mut values = request.headers().get_all(name).iter();
+    values.next().filter(|_| values.next().is_none()).cloned()
 }
 
 fn refusal<'a>(fault: &Fault, text: &'a str) -> Refusal<'a> {

@@ -111,6 +111,12 @@ impl<'a> Exchange<'a> {
         })
     }
 
+    /// What says how a refusal is shaped that comes before the tenant was looked for.
+    pub(super) fn naming(&self) -> RequestFacts<'_> {
+        let [owner_id, sys_id, ..] = self.headers;
+        RequestFacts { owner_id, sys_id, plugin: self.query("_nodejs"), ..RequestFacts::of_legacy(&self.address, None) }
+    }
+
     /// Why the body is refused, if it is.
     pub(super) fn body_fault(&self) -> Option<BodyFault> {
         self.unreadable.is_none().then(|| self.body.fault()).flatten()

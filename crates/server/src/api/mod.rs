@@ -160,14 +160,13 @@ impl V3 {
     /// five minutes and for one login.
     #[oai(path = "/verify/code/:verifyGuid", method = "get", operation_id = "drawCaptcha")]
     async fn draw_captcha(&self, request: &Request, #[oai(name = "verifyGuid")] verify_guid: Path<String>) -> PictureReply {
-        let mut shaping = Shaping::default();
         let body = body::ReadBody::none();
         let exchange = Exchange::read(request, &body);
         let result = match exchange.readable() {
-            Ok(()) => self.service.draw_captcha(exchange.query("ownerId"), &verify_guid, exchange.address(), &mut shaping).await,
+            Ok(()) => self.service.draw_captcha(exchange.query("ownerId"), &verify_guid, exchange.address()).await,
             Err(error) => Err(error),
         };
-        self.answerer.answer_picture(&exchange, shaping, "/bo/api/v3/verify/code/{verifyGuid}", result).await
+        self.answerer.answer_picture(&exchange, "/bo/api/v3/verify/code/{verifyGuid}", result).await
     }
 }
 

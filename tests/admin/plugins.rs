@@ -13,6 +13,8 @@ one_backend!(Local:
     a_draft_that_does_not_compile_or_breaks_clients_is_refused_with_its_place,
     a_draft_is_tried_beside_the_active_version,
     failures_and_statistics_are_shown,
+    where_a_plugin_stands_back_is_shown,
+    drafts_are_bounded_in_number_and_rate,
     what_is_offered_to_all_is_the_platforms,
     another_tenants_plugins_are_not_there,
     answers_are_recorded_where_it_is_asked_for,
@@ -193,6 +195,59 @@ async fn failures_and_statistics_are_shown(app: TestApp) {
     assert_eq!((&statistics["active"]["runs"], &statistics["active"]["failures"]), (&json!(3), &json!(3)));
     assert_eq!(statistics["canary"], json!(null));
     assert_eq!(scene.admin.get(&format!("{}/mine/statistics?hours=0", scene.base)).await.status, 400);
+}
+
+async fn where_a_plugin_stands_back_is_shown(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let scene = Scene::new(&app, &tenant).await;
+    tenant.publish("mine", "fn process(response, ctx) { throw 1 }").await;
+    assert_eq!(scene.admin.read(&format!("{}/mine", scene.base)).await["switchedOffAt"], json!([]));
+    for account in ["one", "two", "three"] {
+        let session = tenant.with_user(account).await.signed_in().await;
+        for _ in 0..7 {
+            session.current_user().query("_nodejs", "mine").send().await;
+        }
+    }
+    app.service().switch_plugins().await.unwrap();
+    let expected = json!([{
+        "version": 1, "ownerId": tenant.owner_id.as_str(), "sysId": "web", "route": "/bo/api/v3/auth/user/current", "code": "exception", "at": app.now().0,
+    }]);
+    let listed = scene.admin.read(&scene.base).await;
+    let listed = listed["items"].as_array().unwrap().iter().find(|item| item["name"] == "mine").unwrap().clone();
+    for shown in [scene.admin.read(&format!("{}/mine", scene.base)).await, listed] {
+        assert_eq!((&shown["switchedOffAt"], &shown["switchedOff"]), (&expected, &json!({"at": app.now().0, "code": "exception"})));
+        assert_eq!(shown["activeVersion"], 1);
+    }
+}
+
+async fn drafts_are_bounded_in_number_and_rate(app: TestApp) {
+    let (tenant, other) = (app.with_tenant("acme").await, app.with_tenant("other").await);
+    let scene = Scene::new(&app, &tenant).await;
+    let draft = async |name: &str, number: usize| {
+        let path = format!("{}/{name}/versions", scene.base);
+        scene.admin.post(&path, &json!({"source": saying(&number.to_string()), "note": ""})).await
+    };
+    let mut stored = 0;
+    let refused = loop {
+        let answer = draft("mine", stored).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        stored += 1;
+    };
+    assert_problem(&refused, 429, "RATE_LIMITED");
+    assert!(refused.header("retry-after").is_some() && stored <= 30, "{stored}");
+    // Neither another tenant waits for that, nor an operator.
+    let neighbour = Scene::new(&app, &other).await;
+    neighbour.draft("mine", &saying("x")).await;
+    for number in 1..100 {
+        tenant.draft(&format!("other-{number}"), &saying("x")).await;
+    }
+    app.advance(std::time::Duration::from_secs(60));
+    let refused = draft("one-too-many", 0).await;
+    assert_problem(&refused, 422, "REFUSED");
+    assert!(refused.text().contains("100 plugins"), "{}", refused.text());
+    assert_eq!(draft("mine", 999).await.status, 201, "a version of one of them");
 }
 
 async fn what_is_offered_to_all_is_the_platforms(app: TestApp) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::password::{PasswordCost, PasswordHasher};
 use bo_auth_core::random::{SystemRandom, alphanumeric};
+use bo_auth_core::session::SessionId;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::stamp::{encrypt_stamp, new_stamp_plaintext};
 use bo_auth_core::time::{Clock, SystemClock, Timestamp};
@@ -16,6 +17,7 @@ use bo_auth_server::stores::{make_data_directory, open_database, open_master_key
 use bo_auth_service::operator::tenant::NewTenant;
 use bo_auth_service::operator::user::NewUser;
 use bo_auth_service::operator::{Author, Operator};
+use bo_auth_service::plugin::PluginDesk;
 use bo_auth_service::tenant::Tenant;
 use serde_json::json;
 
@@ -49,6 +51,13 @@ const HOSTILE_BODIES: [&str; 12] = [
     "let t = 0; for n in 0..60000 { t += n; } response",
 ];
 
+/// Tenants beside that do nothing but run a script as long as it may run.
+const HOSTILE_TENANTS: usize = 8;
+const HOSTILE_PLUGIN: &str = "hostile";
+const HOSTILE_SOURCE: &str = "fn process(response, ctx) { loop { response.camel(); response.snake(); } }";
+/// Their user and their session.
+const HOSTILE_USER: &str = "u1";
+
 /// Each script under so many names: one that fails too often is switched off.
 const NAMES_OF_EACH: usize = 8;
 
@@ -62,6 +71,7 @@ const MINUTE: i64 = 60_000;
 /// A tenant that is there, and its keys.
 pub(crate) struct World {
     tenant: Tenant,
+    hostile: Vec<Tenant>,
     rows: Rows,
     random: SystemRandom,
     next_session: u32,
@@ -94,44 +104,32 @@ impl World {
         };
         operator.db.migrate().await?;
         let owner_id = OwnerId::parse(OWNER)?;
-        let new = NewTenant {
-            owner_id: owner_id.clone(),
-            name: "压测".to_owned(),
-            system: (SystemId::parse(SYSTEM)?, "压测".to_owned()),
-            algorithm: Algorithm::HS256,
-            // As many as one machine's generator can send.
-            settings: json!({"addressRequestsPerMinute": 60_000_000, "tenantRequestsPerMinute": 60_000_000}),
-        };
-        operator.add_tenant(&new, None).await?;
+        add_tenant(&operator, &owner_id).await?;
         let rows = Rows { count: sessions, newest: Timestamp(SystemClock.now().millis() - MINUTE) };
         for session in 0..users {
-            let new = NewUser {
-                user_id: Some(UserId::parse(&rows.user_id(session))?),
-                account: format!("account-{session}"),
-                name: "压测用户".to_owned(),
-                mobile: None,
-                push_name: None,
-                area_codes: Vec::new(),
-            };
-            operator.add_user(&owner_id, new, "never-used-to-sign-in").await?;
+            add_user(&operator, &owner_id, &rows.user_id(session), &format!("account-{session}")).await?;
         }
         let plugins = Plugins::new()?;
         let desk = operator.plugin_desk(&plugins);
-        let version = desk.store(&owner_id, OWN_PLUGIN, OWN_SOURCE, "bench", "").await?.version;
-        desk.publish(&owner_id, OWN_PLUGIN, version, None, None, "bench").await?;
+        publish(&desk, &owner_id, OWN_PLUGIN, OWN_SOURCE).await?;
         for (name, body) in hostile_names().zip(HOSTILE_BODIES.iter().cycle()) {
-            let source = format!("fn process(response, ctx) {{ {body} }}");
-            let version = desk.store(&owner_id, &name, &source, "bench", "").await?.version;
-            desk.publish(&owner_id, &name, version, None, None, "bench").await?;
+            publish(&desk, &owner_id, &name, &format!("fn process(response, ctx) {{ {body} }}")).await?;
         }
-        let record = operator.get_tenant(&owner_id).await?;
-        let tenant = Tenant::assemble(record, &operator.master_key)?;
+        let mut hostile = Vec::new();
+        for number in 0..HOSTILE_TENANTS {
+            let owner_id = OwnerId::parse(&format!("hostile-{number}"))?;
+            add_tenant(&operator, &owner_id).await?;
+            add_user(&operator, &owner_id, HOSTILE_USER, HOSTILE_USER).await?;
+            publish(&desk, &owner_id, HOSTILE_PLUGIN, HOSTILE_SOURCE).await?;
+            hostile.push(Tenant::assemble(operator.get_tenant(&owner_id).await?, &operator.master_key)?);
+        }
+        let tenant = Tenant::assemble(operator.get_tenant(&owner_id).await?, &operator.master_key)?;
         operator.db.close().await;
         match stores.cluster {
             Some((postgres, _)) => rows.insert_into_postgres(postgres).await?,
             None => rows.insert_into_sqlite(&stores.data.join("bo-auth.db"))?,
         }
-        Ok(Self { tenant, rows, random: SystemRandom::default(), next_session: 0 })
+        Ok(Self { tenant, hostile, rows, random: SystemRandom::default(), next_session: 0 })
     }
 
     /// Requests for the profiles of the users of the first sessions, each with a stamp of its own.
@@ -144,7 +142,19 @@ impl World {
         let tokens: Vec<String> = (0..users).map(|session| self.access_token(session)).collect::<Result<_, _>>()?;
         let mut requests = Requests::default();
         for (token, path) in tokens.iter().cycle().zip(paths.iter().cycle()).take(count) {
-            requests.add(&self.request(path, token)?);
+            requests.add(&self.request(&self.tenant, path, token)?);
+        }
+        Ok(requests)
+    }
+
+    /// Requests of the hostile tenants' own users, by turns, each with the script that takes what it can get.
+    pub(crate) fn of_hostile_tenants(&self, path: &str, count: usize) -> Result<Requests, Failure> {
+        let path = format!("{path}?_nodejs={HOSTILE_PLUGIN}");
+        let user_id = UserId::parse(HOSTILE_USER)?;
+        let mut requests = Requests::default();
+        for tenant in self.hostile.iter().cycle().take(count) {
+            let token = self.access_token_of(tenant, user_id.clone(), self.rows.session_id(0))?;
+            requests.add(&self.request(tenant, &path, &token)?);
         }
         Ok(requests)
     }
@@ -156,7 +166,7 @@ impl World {
             let session = self.rows.scattered(pick).ok_or("there are no sessions left to sign out of")?;
             let refresh_token = self.tenant.refresh_keys.issue(self.rows.session_id(session), 0);
             let path = format!("/bo/api/v3/auth/token/logout?refreshToken={refresh_token}&_nodejs=common-data");
-            requests.add(&self.request(&path, &self.access_token(session)?)?);
+            requests.add(&self.request(&self.tenant, &path, &self.access_token(session)?)?);
         }
         self.next_session += count;
         Ok(requests)
@@ -167,31 +177,68 @@ impl World {
         self.rows.count - self.next_session
     }
 
-    fn request(&self, path: &str, token: &str) -> Result<String, Failure> {
-        let (key, _) = self.tenant.stamp_keys.first().ok_or("the tenant has no stamp key")?;
-        let rules = &self.tenant.system(None)?.stamp_rules;
+    fn request(&self, tenant: &Tenant, path: &str, token: &str) -> Result<String, Failure> {
+        let (key, _) = tenant.stamp_keys.first().ok_or("the tenant has no stamp key")?;
+        let rules = &tenant.system(None)?.stamp_rules;
+        let owner_id = &tenant.owner_id;
         let stamp = encrypt_stamp(&new_stamp_plaintext(&self.random, Some(SystemClock.now())), key, rules);
         Ok(format!(
-            "GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\nXownerId: {OWNER}\r\nXsysId: {SYSTEM}\r\n\
+            "GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\nXownerId: {owner_id}\r\nXsysId: {SYSTEM}\r\n\
              XverifyApi: {stamp}\r\nAuthorization: Bearer {token}\r\n\r\n"
         ))
     }
 
     fn access_token(&self, session: u32) -> Result<String, Failure> {
+        self.access_token_of(&self.tenant, UserId::parse(&self.rows.user_id(session))?, self.rows.session_id(session))
+    }
+
+    fn access_token_of(&self, tenant: &Tenant, user_id: UserId, session_id: SessionId) -> Result<String, Failure> {
         let now = SystemClock.now();
         let claims = AccessClaims {
             issuer: "bo-auth".to_owned(),
-            user_id: UserId::parse(&self.rows.user_id(session))?,
+            user_id,
             name: "压测用户".to_owned(),
             client_id: SYSTEM.to_owned(),
             push_name: None,
-            owner_id: self.tenant.owner_id.clone(),
+            owner_id: tenant.owner_id.clone(),
             sys_id: SystemId::parse(SYSTEM)?,
-            session_id: self.rows.session_id(session),
+            session_id,
             jti: alphanumeric(&self.random, 22),
             issued_at: now,
             expires_at: Timestamp(now.millis() + 60 * MINUTE),
         };
-        Ok(self.tenant.signing_keys.issue(&claims)?)
+        Ok(tenant.signing_keys.issue(&claims)?)
     }
+}
+
+async fn add_tenant(operator: &Operator, owner_id: &OwnerId) -> Result<(), Failure> {
+    let new = NewTenant {
+        owner_id: owner_id.clone(),
+        name: "压测".to_owned(),
+        system: (SystemId::parse(SYSTEM)?, "压测".to_owned()),
+        algorithm: Algorithm::HS256,
+        // As many as one machine's generator can send.
+        settings: json!({"addressRequestsPerMinute": 60_000_000, "tenantRequestsPerMinute": 60_000_000}),
+    };
+    operator.add_tenant(&new, None).await?;
+    Ok(())
+}
+
+async fn add_user(operator: &Operator, owner_id: &OwnerId, user_id: &str, account: &str) -> Result<(), Failure> {
+    let new = NewUser {
+        user_id: Some(UserId::parse(user_id)?),
+        account: account.to_owned(),
+        name: "压测用户".to_owned(),
+        mobile: None,
+        push_name: None,
+        area_codes: Vec::new(),
+    };
+    operator.add_user(owner_id, new, "never-used-to-sign-in").await?;
+    Ok(())
+}
+
+async fn publish(desk: &PluginDesk<'_>, owner_id: &OwnerId, name: &str, source: &str) -> Result<(), Failure> {
+    let version = desk.store(owner_id, name, source, "bench", "").await?.version;
+    desk.publish(owner_id, name, version, None, None, "bench").await?;
+    Ok(())
 }

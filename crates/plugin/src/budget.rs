@@ -83,6 +83,7 @@ pub(crate) fn step() -> Option<FailureCode> {
 
 /// Asks without counting: for host functions, in their loops and at their end.
 pub(crate) fn check() -> Fallible<()> {
+    crate::pool::give_way();
     match CURRENT.with_borrow_mut(|current| current.as_mut().and_then(Budget::exceeded)) {
         None => Ok(()),
         Some(code) => Err(EvalAltResult::ErrorTerminated(code.as_str().into(), Position::NONE).into()),

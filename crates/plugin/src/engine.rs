@@ -5,10 +5,13 @@ use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel, Position};
 
 use crate::compiling::CompileError;
 use crate::library::{self, Texts};
-use crate::{budget, limits};
+use crate::{budget, limits, pool};
 
 /// The name of the function that a plugin is.
 pub(crate) const ENTRY: &str = "process";
+
+/// After so many steps a script looks whether it has had the thread for long enough.
+const OPERATIONS_BETWEEN_LOOKS: u64 = 64;
 
 /// Words of the language that scripts do without: they call by name, run text as code, or reach outside.
 const DISABLED: [&str; 8] = ["Fn", "call", "curry", "eval", "import", "export", "is_def_fn", "is_def_var"];
@@ -27,7 +30,12 @@ pub(crate) fn build(texts: Texts) -> Engine {
         .set_max_map_size(limits::ELEMENTS)
         .set_max_variables(limits::VARIABLES)
         .set_max_functions(limits::FUNCTIONS)
-        .on_progress(|_| budget::step().map(|code| code.as_str().into()))
+        .on_progress(|operations| {
+            if operations % OPERATIONS_BETWEEN_LOOKS == 0 {
+                pool::give_way();
+            }
+            budget::step().map(|code| code.as_str().into())
+        })
         .on_print(budget::log)
         .on_debug(|text, _, _| budget::log(text));
     for word in DISABLED {

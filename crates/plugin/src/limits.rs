@@ -33,11 +33,15 @@ pub(crate) const DETAIL: usize = 500;
 /// Threads that run the tenants' scripts; on a machine with one or two cores it is one.
 pub(crate) const THREADS: usize = 2;
 /// Runs that may wait for one of these threads.
-pub(crate) const QUEUE: usize = 64;
+pub(crate) const QUEUE: usize = 256;
 /// Those of them that may be of one tenant.
 pub(crate) const QUEUE_OF_TENANT: usize = 48;
 /// The same of a tenant whose scripts have used more than its share of processor time.
 pub(crate) const PATIENT_QUEUE_OF_TENANT: usize = 8;
+/// Compilations of one tenant that may wait.
+pub(crate) const COMPILATIONS_OF_TENANT: usize = 8;
+/// Long scripts that may run at a time, behind everything else.
+pub(crate) const LONG_RUNS: usize = 8;
 
 /// Bytes of the result, by the bytes of the envelope.
 pub(crate) const fn output(input: usize) -> usize {

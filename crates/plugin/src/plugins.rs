@@ -13,7 +13,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::functions::{self, HostFunction};
 use crate::library::Texts;
 use crate::name::PluginName;
-use crate::pool::{Pool, Undone};
+use crate::pool::{Pool, Purpose, Undone};
 use crate::registry::{Plugin, Published, Registry};
 use crate::veil::Veil;
 use crate::{engine, run};
@@ -114,7 +114,7 @@ impl Plugins {
         if let Some(known) = self.registry.version(owner_id, &name, version).filter(|_| version > 0) {
             return Ok(known);
         }
-        Ok(Plugin::of_owner(name, owner_id, version, self.compile(source).await?))
+        Ok(Plugin::of_owner(name, owner_id, version, self.compile(owner_id, source).await?))
     }
 
     /// A plugin that is known by its name and fails with [`FailureCode::SwitchedOff`].
@@ -141,7 +141,7 @@ impl Plugins {
     /// [`Error::Name`], [`Error::Compile`], [`Error::Busy`].
     pub async fn publish(&self, owner_id: &str, name: &str, source: &str) -> Result<(), Error> {
         let name = PluginName::parse(name).ok_or(Error::Name)?;
-        let program = self.compile(source).await??;
+        let program = self.compile(owner_id, source).await??;
         self.registry.publish(owner_id, Plugin::of_owner(name, owner_id, 1, Ok(program)));
         Ok(())
     }
@@ -155,8 +155,8 @@ impl Plugins {
     ///
     /// # Errors
     /// [`Error::Busy`].
-    pub async fn check(&self, source: &str) -> Result<Option<CompileError>, Error> {
-        Ok(self.compile(source).await?.err())
+    pub async fn check(&self, owner_id: &str, source: &str) -> Result<Option<CompileError>, Error> {
+        Ok(self.compile(owner_id, source).await?.err())
     }
 
     /// What scripts can call, with its documentation.
@@ -179,6 +179,8 @@ impl Plugins {
     }
 
     async fn run_bounded(&self, plugin: &Plugin, mut envelope: Value, context: &Context) -> Outcome {
+        let is_refusal = envelope.get("success").and_then(Value::as_bool) == Some(false);
+        let purpose = if is_refusal { Purpose::Refusal } else { Purpose::Answer };
         let veil = Veil::over(&mut envelope);
         let envelope = Arc::new(envelope);
         let job = {
@@ -187,7 +189,7 @@ impl Plugins {
             move || run::bounded(&engine, &plugin, &envelope, context)
         };
         let owner = context.owner_id.as_deref().or(plugin.owner_id().map(|owner| &**owner)).unwrap_or_default();
-        let mut outcome = self.pool.run(owner, job).await.unwrap_or_else(|undone| {
+        let mut outcome = self.pool.run(owner, purpose, job).await.unwrap_or_else(|undone| {
             let failure = match undone {
                 Undone::Full => Failure::new(FailureCode::QueueFull, "too many plugins are waiting"),
                 Undone::Lost => Failure::new(FailureCode::Panic, "the plugin's thread gave no answer"),
@@ -202,9 +204,9 @@ impl Plugins {
     }
 
     /// Compiles on a thread of its own: its stack is known, and a source can take a tenth of a second.
-    async fn compile(&self, source: &str) -> Result<Result<rhai::AST, CompileError>, Error> {
+    async fn compile(&self, owner_id: &str, source: &str) -> Result<Result<rhai::AST, CompileError>, Error> {
         let (engine, source) = (Arc::clone(&self.engine), source.to_owned());
-        let compiled = self.pool.compile(move || run::compile(&engine, &source)).await;
+        let compiled = self.pool.compile(owner_id, move || run::compile(&engine, &source)).await;
         compiled.map_err(|_| Error::Busy)
     }
 }

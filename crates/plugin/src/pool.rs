@@ -1,10 +1,14 @@
 //! The few threads that run the tenants' scripts: with a stack that holds the deepest script allowed, behind short lines in which
-//! tenants take turns. Whose scripts have used more than their tenant's share of processor time wait for a thread of their own,
-//! which the operating system lets run when nothing else wants to; nobody else's request is then any later for them.
+//! tenants take turns.
+//!
+//! Nobody waits for a long script. One that has worked for a millisecond gives its place away and goes on behind everything else.
+//! Whose scripts have used more than their tenant's share of processor time wait for a thread that the operating system lets run
+//! when nothing else wants to. What is compiled beyond a tenant's share waits there too.
 
 mod account;
 mod line;
 mod processor;
+mod turn;
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,17 +20,27 @@ use tokio::sync::oneshot;
 use self::account::Accounts;
 use self::line::Line;
 pub(crate) use self::processor::Stopwatch;
+pub(crate) use self::turn::give_way;
 use crate::limits;
 
 /// A stack that holds twice what the limits on nesting allow, in a debug build.
 const STACK: usize = 32 << 20;
 
 /// How far below the rest of the process a thread is scheduled, as `nice` counts: compilations, which somebody waits for, and
-/// scripts of tenants that have used up their share.
+/// scripts that work for long, or of tenants that have used up their share.
 const COMPILING: i32 = 10;
 const PATIENT: i32 = 19;
 
 type Job = Box<dyn FnOnce() + Send>;
+
+/// What a script is run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// An answer to whom the tenant knows.
+    Answer,
+    /// A refusal. Anybody can ask for those: they use up, and wait behind, nothing of what the tenant's users need.
+    Refusal,
+}
 
 /// Why a job was not done.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +58,7 @@ pub(crate) struct Pool(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     runs: Condvar,
+    places: Condvar,
     patient_runs: Condvar,
     compilations: Condvar,
 }
@@ -54,43 +69,49 @@ struct State {
     patient_runs: Line,
     compilations: Line,
     accounts: Accounts,
+    /// What compilations have used, by tenant.
+    compiling: Accounts,
+    /// Threads that serve runs, that wait to do so, and that have left their place for a long script.
+    serving: usize,
+    spare: usize,
+    long: usize,
     closed: bool,
 }
 
 impl Pool {
-    /// Starts the threads: one or two that run scripts, one for those without credit, one that compiles.
+    /// Starts the threads: one or two that run scripts, one that takes the place of those, one for what can wait, one that compiles.
     pub(crate) fn start() -> io::Result<Self> {
         let pool = Self(Arc::default());
-        for number in 1..=run_threads() {
-            pool.spawn(format!("plugin-{number}"), 0, Shared::serve_runs)?;
+        for _ in 0..=run_threads() {
+            pool.0.spawn_runner()?;
         }
-        pool.spawn("plugin-patient".to_owned(), PATIENT, Shared::serve_patient_runs)?;
-        pool.spawn("plugin-compiler".to_owned(), COMPILING, Shared::serve_compilations)?;
+        pool.0.spawn("plugin-patient", PATIENT, |shared| shared.serve_patient_runs())?;
+        pool.0.spawn("plugin-compiler", COMPILING, |shared| shared.serve_compilations())?;
         Ok(pool)
     }
 
-    fn spawn(&self, name: String, priority: i32, serve: fn(&Shared)) -> io::Result<()> {
-        let shared = Arc::clone(&self.0);
-        let work = move || {
-            processor::step_back(priority);
-            serve(&shared);
-        };
-        thread::Builder::new().name(name).stack_size(STACK).spawn(work).map(drop)
-    }
-
     /// Has a script of `owner`'s run, without blocking the caller's thread.
-    pub(crate) async fn run<R: Send + 'static>(&self, owner: &str, job: impl FnOnce() -> R + Send + 'static) -> Result<R, Undone> {
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        owner: &str,
+        purpose: Purpose,
+        job: impl FnOnce() -> R + Send + 'static,
+    ) -> Result<R, Undone> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || drop(answer.send(job())));
-        self.0.submit_run(owner, job)?;
+        match purpose {
+            Purpose::Answer => self.0.submit_run(owner, job, limits::QUEUE_OF_TENANT)?,
+            // No owner's id has a space in it.
+            Purpose::Refusal => self.0.submit_run(&format!("{owner} refusals"), job, limits::PATIENT_QUEUE_OF_TENANT)?,
+        }
         answered.await.map_err(|_| Undone::Lost)
     }
 
-    /// Has something compiled, likewise. Runs do not delay it, and it delays no run.
-    pub(crate) async fn compile<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> Result<R, Undone> {
+    /// Has something of `owner`'s compiled, likewise. Runs do not delay it, and it delays no run.
+    pub(crate) async fn compile<R: Send + 'static>(&self, owner: &str, job: impl FnOnce() -> R + Send + 'static) -> Result<R, Undone> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || drop(answer.send(job())));
-        self.0.submit_compilation(job)?;
+        self.0.submit_compilation(owner, job)?;
         answered.await.map_err(|_| Undone::Lost)
     }
 }
@@ -98,7 +119,7 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.0.lock().closed = true;
-        for waited_for in [&self.0.runs, &self.0.patient_runs, &self.0.compilations] {
+        for waited_for in [&self.0.runs, &self.0.places, &self.0.patient_runs, &self.0.compilations] {
             waited_for.notify_all();
         }
     }
@@ -114,10 +135,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn submit_run(&self, owner: &str, job: Job) -> Result<(), Undone> {
+    fn spawn(self: &Arc<Self>, name: &str, priority: i32, serve: fn(&Arc<Self>)) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        let work = move || {
+            processor::step_back(priority);
+            serve(&shared);
+        };
+        thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work).map(drop)
+    }
+
+    /// To be called by threads that have not stepped back: a new one has the priority of the one that makes it.
+    fn spawn_runner(self: &Arc<Self>) -> io::Result<()> {
+        self.lock().spare += 1;
+        self.spawn("plugin-runner", 0, |shared| shared.serve_runs()).inspect_err(|_| self.lock().spare -= 1)
+    }
+
+    fn submit_run(&self, owner: &str, job: Job, most: usize) -> Result<(), Undone> {
         let mut state = self.lock();
         if state.accounts.has_credit(owner, Instant::now()) {
-            state.runs.push(owner, job, limits::QUEUE_OF_TENANT)?;
+            state.runs.push(owner, job, most)?;
             drop(state);
             self.runs.notify_one();
         } else {
@@ -128,14 +164,36 @@ impl Shared {
         Ok(())
     }
 
-    fn submit_compilation(&self, job: Job) -> Result<(), Undone> {
-        self.lock().compilations.push("", job, limits::QUEUE)?;
-        self.compilations.notify_one();
+    fn submit_compilation(&self, owner: &str, job: Job) -> Result<(), Undone> {
+        let mut state = self.lock();
+        if state.compiling.has_credit(owner, Instant::now()) {
+            state.compilations.push(owner, job, limits::COMPILATIONS_OF_TENANT)?;
+            drop(state);
+            self.compilations.notify_one();
+        } else {
+            let owner = format!("{owner} compilations");
+            state.patient_runs.push(&owner, job, limits::COMPILATIONS_OF_TENANT)?;
+            drop(state);
+            self.patient_runs.notify_one();
+        }
         Ok(())
     }
 
-    fn serve_runs(&self) {
-        self.serve(&self.runs, |state, now| {
+    /// Waits for a place, and serves runs until it is given away.
+    fn serve_runs(self: &Arc<Self>) {
+        let mut state = self.lock();
+        while state.serving >= run_threads() && !state.closed {
+            state = self.places.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.serving += 1;
+        state.spare -= 1;
+        let is_last_spare = state.spare == 0 && !state.closed;
+        drop(state);
+        // Somebody must be there to take this place in its turn.
+        if is_last_spare && let Err(error) = self.spawn_runner() {
+            tracing::warn!(%error, "a plugin thread could not be started; long scripts keep their place");
+        }
+        self.serve(&self.runs, true, |state, now| {
             loop {
                 let owner = state.runs.next()?;
                 if state.accounts.has_credit(&owner, now) {
@@ -148,30 +206,57 @@ impl Shared {
         });
     }
 
-    fn serve_patient_runs(&self) {
-        self.serve(&self.patient_runs, |state, _| {
+    /// Gives the caller's place to a spare thread, unless there is none or too many long scripts run already.
+    fn leave_place(&self) -> bool {
+        let mut state = self.lock();
+        if state.spare == 0 || state.long >= limits::LONG_RUNS {
+            return false;
+        }
+        state.serving -= 1;
+        state.long += 1;
+        drop(state);
+        metrics::counter!("bo_auth_plugin_patient_runs_total").increment(1);
+        self.places.notify_one();
+        true
+    }
+
+    fn serve_patient_runs(self: &Arc<Self>) {
+        self.serve(&self.patient_runs, false, |state, _| {
             let owner = state.patient_runs.next()?;
             metrics::counter!("bo_auth_plugin_patient_runs_total").increment(1);
             state.patient_runs.pop().map(|job| (owner, job))
         });
     }
 
-    fn serve_compilations(&self) {
-        self.serve(&self.compilations, |state, _| state.compilations.pop().map(|job| (Arc::default(), job)));
+    fn serve_compilations(self: &Arc<Self>) {
+        self.serve(&self.compilations, false, |state, _| {
+            let owner = state.compilations.next()?;
+            state.compilations.pop().map(|job| (format!("{owner} compilations").into(), job))
+        });
     }
 
-    /// Does one job after the other, and charges each to its owner. Jobs catch their own panics.
-    fn serve(&self, waited_for: &Condvar, take: impl Fn(&mut State, Instant) -> Option<(Arc<str>, Job)>) {
+    /// Does one job after the other, and charges each to its owner, until a place is given away. Jobs catch their own panics.
+    fn serve(self: &Arc<Self>, waited_for: &Condvar, has_place: bool, take: impl Fn(&mut State, Instant) -> Option<(Arc<str>, Job)>) {
         let mut state = self.lock();
         loop {
             if let Some((owner, job)) = take(&mut state, Instant::now()) {
                 drop(state);
+                if has_place {
+                    turn::begin(self);
+                }
                 let stopwatch = Stopwatch::start();
                 job();
                 let used = stopwatch.processor_time();
+                let stays = !has_place || turn::end();
                 state = self.lock();
-                if !owner.is_empty() {
-                    state.accounts.charge(&owner, used, Instant::now());
+                match owner.strip_suffix(" compilations") {
+                    Some(owner) => state.compiling.charge(&owner.into(), used, Instant::now()),
+                    None => state.accounts.charge(&owner, used, Instant::now()),
+                }
+                if !stays {
+                    // It cannot come back to where it was: another thread is in its place.
+                    state.long -= 1;
+                    return;
                 }
             } else if state.closed {
                 return;
@@ -181,3 +266,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ async fn every_example_makes_the_answer_it_shows() {
 
 #[tokio::test]
 async fn the_script_to_begin_with_is_a_plugin() {
-    assert_eq!(plugins().check(examples::STARTER).await.unwrap(), None);
+    assert_eq!(plugins().check("demo", examples::STARTER).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_service::admin::Admin;
 use bo_auth_service::plugin::{PluginDesk, platform};
+use bo_auth_store::record::AdminReach;
 use poem::Request;
 
 use super::Frame;
@@ -50,6 +51,14 @@ impl Frame {
 }
 
 impl PluginCaller {
+    /// Whose share of what checks may use this is: nobody uses up the platform's who only looks at its plugins.
+    pub(super) fn payer(&self) -> &OwnerId {
+        match &self.admin.record.reach {
+            AdminReach::Tenant(own) => own,
+            AdminReach::Platform => &self.owner_id,
+        }
+    }
+
     /// The place where plugins are worked on, in the administrator's name.
     pub(super) fn desk<'a>(&self, frame: &'a Frame) -> PluginDesk<'a> {
         PluginDesk { by: self.admin.author(), ..frame.desk() }

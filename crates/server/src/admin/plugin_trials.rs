@@ -138,16 +138,19 @@ impl PluginTrials {
     }
 
     async fn look(&self, request: &Request, owner_id: &str, body: JsonBody<CheckBody>) -> Result<Success<CheckView>, Problem> {
-        self.0.plugin_reader(request, owner_id).await?;
+        let caller = self.0.plugin_reader(request, owner_id).await?;
+        self.0.service.admit_plugin_trial(caller.payer()).await?;
         let mut members = self.0.read_up_to(request, body, BODY_BYTES).await?;
         let source = members.text("source").unwrap_or_default();
         members.finish()?;
-        let error = self.0.service.plugins.check(&source).await.map_err(|error| Error::from(PluginRefusal::from(error)))?;
+        let error = self.0.service.plugins.check(caller.payer().as_str(), &source).await;
+        let error = error.map_err(|error| Error::from(PluginRefusal::from(error)))?;
         Ok(Success::of(CheckView { compile_error: error.as_ref().map(CompileErrorView::new) }))
     }
 
     async fn try_out(&self, request: &Request, owner_id: &str, name: &str, body: JsonBody<TestBody>) -> Result<Success<TestView>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
+        self.0.service.admit_plugin_trial(&caller.owner_id).await?;
         let desk = self.0.desk();
         let mut members = self.0.read_up_to(request, body, BODY_BYTES).await?;
         let (source, version) = (members.text("source"), members.number("version", i64::MAX.unsigned_abs()).map(u64::cast_signed));

@@ -161,6 +161,7 @@ impl PluginVersions {
 impl PluginVersions {
     async fn draft(&self, request: &Request, owner_id: &str, name: &str, body: JsonBody<DraftBody>) -> Result<Success<DraftView>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
+        self.0.service.admit_plugin_change(&caller.owner_id).await?;
         let mut members = self.0.read_up_to(request, body, BODY_BYTES).await?;
         let (source, note) = (members.required_text("source"), members.text("note").unwrap_or_default());
         members.finish()?;
@@ -185,6 +186,7 @@ impl PluginVersions {
         body: JsonBody<PublishBody>,
     ) -> Result<Success<PluginDetail>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
+        self.0.service.admit_plugin_change(&caller.owner_id).await?;
         let desk = caller.desk(&self.0);
         let record = desk.find(&caller.owner_id, name).await?;
         let expected = if_revision(request, record.revision)?;
@@ -215,6 +217,7 @@ impl PluginVersions {
         body: JsonBody<RollbackBody>,
     ) -> Result<Success<PluginDetail>, Problem> {
         let caller = self.0.plugin_editor(request, owner_id).await?;
+        self.0.service.admit_plugin_change(&caller.owner_id).await?;
         let desk = caller.desk(&self.0);
         let expected = if_revision(request, desk.find(&caller.owner_id, name).await?.revision)?;
         let mut members = self.0.read(request, body).await?;

@@ -15,6 +15,7 @@ mod trial;
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_plugin::{Chain, Context, PLATFORM, Shaped};
+use bo_auth_store::admission::AdmissionRequest;
 use serde_json::Value;
 
 pub use activity::PluginActivity;
@@ -25,8 +26,13 @@ pub use schema::{ResponseSchemas, SchemaProblem};
 pub use statistics::{RunStatistics, VersionStatistics};
 pub use trial::{Subject, Trial, compiled, run_on};
 
-use crate::Service;
+use crate::call::per_minute;
 use crate::operator::Author;
+use crate::{Error, Service};
+
+/// How often a minute an owner's plugins may be changed, and how often tried or checked, over the admin API.
+const CHANGES_PER_MINUTE: u32 = 120;
+const TRIALS_PER_MINUTE: u32 = 600;
 
 /// The owner of the plugins that are offered to every tenant. No tenant can have this id.
 ///
@@ -46,6 +52,24 @@ impl Service {
             self.plugin_activity.record_failure(plugin, failure, context, &*self.random);
         }
         shaped
+    }
+
+    /// Counts a change of an owner's plugins: each is stored for long, and compiled on every node.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`]; [`Error::Unavailable`].
+    pub async fn admit_plugin_change(&self, owner_id: &OwnerId) -> Result<(), Error> {
+        let rates = [per_minute("plugin-changes", "", CHANGES_PER_MINUTE)];
+        self.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await
+    }
+
+    /// Counts a check or a test of a source: each is compiled.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`]; [`Error::Unavailable`].
+    pub async fn admit_plugin_trial(&self, owner_id: &OwnerId) -> Result<(), Error> {
+        let rates = [per_minute("plugin-trials", "", TRIALS_PER_MINUTE)];
+        self.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await
     }
 
     /// What is to be done with plugins here, in nobody's name.

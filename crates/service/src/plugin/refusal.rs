@@ -24,6 +24,9 @@ pub enum PluginRefusal {
     /// The source, author or note is too long.
     #[error("the {0} is too long")]
     TooLong(&'static str),
+    /// The owner has as many plugins as one may have.
+    #[error("there are {0} plugins already, as many as there may be; store the script as a version of one of them")]
+    TooMany(usize),
     /// There is no earlier good version.
     #[error("there is no earlier version that was published and not switched off")]
     NothingBefore,

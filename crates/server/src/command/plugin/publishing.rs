@@ -129,7 +129,7 @@ impl Publish {
         let (name, source) = (name_of(&path, self.name.as_deref())?, read_source(&path)?);
         let desk = place.desk();
         if !self.draft
-            && let Some(error) = place.plugins.check(&source).await?
+            && let Some(error) = place.plugins.check(place.owner_id.as_str(), &source).await?
         {
             return Err(PluginRefusal::DoesNotCompile(error).into());
         }

@@ -14,6 +14,11 @@ use crate::plugin::schema::{ResponseSchemas, SchemaProblem};
 
 /// Words that stand in the place of a name in the admin API's paths.
 const RESERVED_NAMES: [&str; 2] = ["check", "recording"];
+/// How many plugins an owner may have.
+const PLUGINS: usize = 100;
+/// How many versions are kept, of all of them together. Beyond these go drafts that never answered, then those that answered
+/// longest ago.
+const VERSIONS: i64 = 1_000;
 /// The longest source that is stored, in bytes.
 const SOURCE_BYTES: usize = 64 << 10;
 /// The longest note, in bytes.
@@ -38,7 +43,7 @@ impl PluginDesk<'_> {
     /// Stores a source as the next version, a draft; one that is the newest version's already is not stored again.
     ///
     /// # Errors
-    /// [`PluginRefusal::Name`], [`PluginRefusal::TooLong`], [`PluginRefusal::Busy`]; [`Error::Refused`] where there is no such
+    /// [`PluginRefusal::Name`], [`PluginRefusal::TooLong`], [`PluginRefusal::TooMany`], [`PluginRefusal::Busy`]; [`Error::Refused`] where there is no such
     /// tenant; [`Error::Unavailable`].
     pub async fn store(&self, owner_id: &OwnerId, name: &str, source: &str, author: &str, note: &str) -> Result<StoredVersion, Error> {
         let name = PluginName::parse(name).filter(|name| !RESERVED_NAMES.contains(&name.as_str())).ok_or(PluginRefusal::Name)?;
@@ -49,7 +54,13 @@ impl PluginDesk<'_> {
             }
         }
         self.verify_owner(owner_id).await?;
-        let compile_error = self.plugins.check(source).await.map_err(PluginRefusal::from)?;
+        if self.db.find_plugin(owner_id, name.as_str()).await?.is_none() {
+            let present = self.db.list_plugins(owner_id, None, i64::try_from(PLUGINS).unwrap_or(i64::MAX)).await?;
+            if present.len() >= PLUGINS {
+                return Err(PluginRefusal::TooMany(PLUGINS).into());
+            }
+        }
+        let compile_error = self.plugins.check(owner_id.as_str(), source).await.map_err(PluginRefusal::from)?;
         let digest = sha256_hex(source.as_bytes());
         let newest = self.db.list_plugin_versions(owner_id, name.as_str(), None, 1).await?.pop();
         if let Some(newest) = newest.filter(|newest| newest.digest == digest) {
@@ -59,6 +70,7 @@ impl PluginDesk<'_> {
         let new = NewPluginVersion { source: source.to_owned(), digest: digest.clone(), author: author.to_owned(), note: note.to_owned() };
         let event = self.event("plugin.stored", json!({"plugin": name.as_str(), "digest": digest, "author": author}), now);
         let version = self.db.insert_plugin_version(owner_id, name.as_str(), &new, &event, now).await?;
+        self.db.remove_plugin_versions(owner_id, VERSIONS).await?;
         Ok(StoredVersion { version, digest, unchanged: false, compile_error })
     }
 

@@ -38,7 +38,7 @@ impl PluginDesk<'_> {
             return Err(PluginRefusal::Share.into());
         }
         let stored = self.version(owner_id, name, version).await?;
-        if let Some(error) = self.plugins.check(&stored.source).await.map_err(PluginRefusal::from)? {
+        if let Some(error) = self.plugins.check(owner_id.as_str(), &stored.source).await.map_err(PluginRefusal::from)? {
             return Err(PluginRefusal::DoesNotCompile(error).into());
         }
         let kind = if share_percent.is_some() { "plugin.canary" } else { "plugin.published" };
@@ -62,7 +62,7 @@ impl PluginDesk<'_> {
     ) -> Result<PluginRecord, Error> {
         if let Some(version) = to {
             let stored = self.version(owner_id, name, version).await?;
-            if let Some(error) = self.plugins.check(&stored.source).await.map_err(PluginRefusal::from)? {
+            if let Some(error) = self.plugins.check(owner_id.as_str(), &stored.source).await.map_err(PluginRefusal::from)? {
                 return Err(PluginRefusal::DoesNotCompile(error).into());
             }
         }

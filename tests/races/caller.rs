@@ -121,8 +121,8 @@ pub(super) async fn assert_ended_once(tenant: &Tenant, sessions: &[Session]) {
 
 /// Until when each ended session of a tenant is remembered.
 pub(super) async fn remembered(tenant: &Tenant) -> HashMap<SessionId, Timestamp> {
-    let (db, beginning) = (tenant.node.service().db.clone(), Timestamp(0));
-    let ended = db.list_ended_sessions(beginning, beginning, None, i64::MAX).await.unwrap();
+    let db = tenant.node.service().db.clone();
+    let ended = db.list_ended_sessions(Timestamp(0), None, i64::MAX).await.unwrap();
     ended
         .into_iter()
         .filter(|session| session.owner_id == tenant.owner_id)

@@ -30,6 +30,7 @@ impl Endpoint for Alive {
 
 /// `GET /readyz`: the database answers and takes writes, and the clocks agree. Without Redis, or without a lease, a node is
 /// slower and still right: it says so and stays ready, or a failure of Redis would take every node out of service at once.
+/// While it reads the ended sessions before it takes a lease, it says how far it is.
 pub struct Ready {
     service: Arc<Service>,
     redis: Option<RedisConnection>,
@@ -111,6 +112,9 @@ impl Endpoint for Ready {
         }
         if let Some(held) = lease {
             body["lease"] = json!(if held { "held" } else { "none" });
+        }
+        if let Some((rows, time)) = self.service.revocations.reading() {
+            body["reading"] = json!({"rows": rows, "milliseconds": time.as_millis()});
         }
         if let Some(skew) = report.database.and_then(|state| state.clock_skew) {
             body["clockSkewMillis"] = json!(skew.as_millis());

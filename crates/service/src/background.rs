@@ -26,6 +26,10 @@ const ENDED_SESSION_RETENTION: Duration = Duration::from_hours(30 * 24);
 /// How long the audit trail is kept.
 const AUDIT_RETENTION: Duration = Duration::from_hours(400 * 24);
 
+/// How long a node may stand still and then read on where it was in the feed of the database,
+/// instead of all anew.
+const DATABASE_FEED_RETENTION: Duration = Duration::from_hours(1);
+
 /// The running tasks.
 pub struct Background {
     stop: watch::Sender<bool>,
@@ -205,6 +209,9 @@ async fn clean_up(service: &Service) -> Result<(), Error> {
         tokio::task::yield_now().await;
     }
     while db.remove_audit_events(events_before, CLEAN_UP_ROWS).await? >= CLEAN_UP_ROWS.unsigned_abs() {
+        tokio::task::yield_now().await;
+    }
+    while db.remove_database_feed(now.minus(DATABASE_FEED_RETENTION), CLEAN_UP_ROWS).await? >= CLEAN_UP_ROWS.unsigned_abs() {
         tokio::task::yield_now().await;
     }
     db.remove_nonces(now).await?;

@@ -139,7 +139,7 @@ impl Service {
             clock: parts.clock,
             random: parts.random,
         };
-        service.revocations.reload(&service.db, service.clock.now()).await?;
+        service.revocations.load(service.clock.now()).await?;
         service.admission.load(&service.db, service.clock.now()).await?;
         service.tenants.reload_origins(&service.db).await?;
         service.refresh_plugins().await?;

@@ -9,6 +9,11 @@ pub enum Guard {
     Acknowledgements,
     /// A renewal reads first what could not be told by way of Redis.
     UntoldEnds,
+    /// A node without a lease reads also what was told so while it had none, and is struck off
+    /// since.
+    UntoldSince,
+    /// Another process of Redis has another epoch.
+    RedisProcess,
     /// An announcement in a young epoch waits until the leases of the one before have run out.
     YoungEpoch,
     /// A logout is answered after its commit.

@@ -30,6 +30,9 @@ pub(crate) const USERS: usize = 8;
 /// The key that seals the test's secrets.
 const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
+/// How many sessions that are over are shown to a node at a time.
+const SHOWN: usize = 100;
+
 /// How long a cluster may take to answer again when a fault is over.
 const RECOVERY: Duration = Duration::from_secs(30);
 
@@ -173,6 +176,31 @@ impl Cluster {
             }
         }
         Ok(began.elapsed())
+    }
+
+    /// Waits until a node that has just gone on holds a lease.
+    pub(crate) async fn leased_again(&self, node: usize) -> Result<(), Failure> {
+        // What it says at first is what it knew when it stopped.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        let began = Instant::now();
+        while self.metric(node, "bo_auth_lease_alive").await? < 1.0 {
+            if began.elapsed() > RECOVERY {
+                return Err(format!("node {} gets no lease; see {}", node + 1, self.directory.display()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// Shows a node the proofs of the sessions that were signed out last.
+    pub(crate) async fn show_signed_out(&self, node: usize, history: &Arc<History>) {
+        let mut client = self.client_of(Arc::clone(history));
+        let over = history.sessions().into_iter().rev().filter(|session| session.signed_out.get().is_some()).take(SHOWN);
+        for session in over {
+            for proof in session.proofs() {
+                client.verify(node, &session, &proof).await;
+            }
+        }
     }
 
     /// Whether a node does its work.

@@ -33,7 +33,7 @@ impl Redis {
         self.port
     }
 
-    /// Starts it, with nothing in it.
+    /// Starts it, with nothing in it but the copy that `SAVE` has written.
     pub(crate) async fn launch(&mut self) -> Result<(), Failure> {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
@@ -46,6 +46,11 @@ impl Redis {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err("Redis does not start".into())
+    }
+
+    /// Removes the copy that `SAVE` has written, so that the next one starts with nothing in it.
+    pub(crate) fn forget_copy(&self) -> Result<(), Failure> {
+        Ok(std::fs::remove_file(self.directory.join("dump.rdb"))?)
     }
 
     /// Ends it as a power cut does.

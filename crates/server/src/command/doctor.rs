@@ -212,12 +212,22 @@ async fn examine_cluster(configuration: &StoreConfiguration) -> Vec<Finding> {
     };
     match status.await {
         Ok(None) => vec![Finding::good("nodes", "this deployment has one node, which needs no lease")],
-        Ok(Some(status)) if status.nodes.is_empty() => vec![Finding::bad(
-            "nodes",
-            "none holds a lease",
-            "none runs, or none reaches Redis: those that run ask the database for each request",
-        )],
-        Ok(Some(status)) => status.nodes.iter().map(|node| describe_node(node, status.announcements)).collect(),
+        Ok(Some(status)) => {
+            let mut findings: Vec<_> = status.nodes.iter().map(|node| describe_node(node, status.announcements)).collect();
+            findings.extend(
+                status.reading.iter().map(|name| {
+                    Finding::good("node", format!("{name}: reads the ended sessions from the database before it takes a lease"))
+                }),
+            );
+            if findings.is_empty() {
+                findings.push(Finding::bad(
+                    "nodes",
+                    "none holds a lease",
+                    "none runs, or none reaches Redis: those that run ask the database for each request",
+                ));
+            }
+            findings
+        }
         Err(Failure(text)) => vec![Finding::bad("nodes", text, "Redis did not say")],
     }
 }

@@ -81,6 +81,10 @@ fn describe() {
     describe_gauge!("bo_auth_outbox_age_seconds", "Age of the oldest event in the outbox.");
     describe_gauge!("bo_auth_lease_alive", "1 while this node may answer from its memory; absent on a single node.");
     describe_gauge!("bo_auth_lease_age_seconds", "Time since the renewal of the lease that was granted last was sent.");
+    describe_gauge!("bo_auth_ended_sessions_reading", "1 while this node reads all ended sessions before it takes a lease.");
+    describe_gauge!("bo_auth_ended_sessions_read", "Rows that the last such reading, or the one under way, has read.");
+    describe_gauge!("bo_auth_ended_sessions_reading_seconds", "How long it took, or has taken so far.");
+    describe_counter!("bo_auth_ended_sessions_readings_total", "Readings of all ended sessions before a lease.");
     describe_gauge!("bo_auth_acknowledgements_outstanding", "Acknowledgements of other nodes that logouts are waiting for.");
     describe_gauge!("bo_auth_user_marks_in_memory", "Not-before marks of users that are remembered because an access token may be older.");
     describe_gauge!("bo_auth_revocation_memory_bytes", "Bytes of the tables of ended sessions and marks, empty slots included.");

@@ -220,7 +220,7 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] where the database does not answer.
     pub async fn apply(&self, changes: &[Change]) -> Result<(), Error> {
-        self.revocations.reload(&self.db, self.clock.now()).await?;
+        self.revocations.hear_pending(self.clock.now()).await?;
         for change in changes {
             self.tenants.forget(&change.owner_id, &self.cache).await;
             if let Some(user_id) = &change.user_id {

@@ -173,22 +173,20 @@ impl Db {
         transaction!(self, |connection, attempt| { connection.end_sessions_of(ending, attempt).await? })
     }
 
-    /// Ended sessions that must be remembered beyond `keep_until_after` and ended at `ended_since` or later: up to
-    /// `limit` of them behind `after`, in the order of how long. Works for all tenants.
+    /// Ended sessions that must be remembered beyond `keep_until_after`: up to `limit` of them behind `after`, in the order of
+    /// how long. Works for all tenants.
     pub async fn list_ended_sessions(
         &self,
         keep_until_after: Timestamp,
-        ended_since: Timestamp,
         after: Option<&EndedSession>,
         limit: i64,
     ) -> Result<Vec<EndedSession>, Error> {
         let rows: Vec<EndedRow> = on!(self, read, |connection| sqlx::query_as(
             "SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM bo_session \
-             WHERE ended_at IS NOT NULL AND keep_until > $1 AND ended_at >= $2 AND (keep_until, owner_id, session_id) > ($3, $4, $5) \
-             ORDER BY keep_until, owner_id, session_id LIMIT $6",
+             WHERE ended_at IS NOT NULL AND keep_until > $1 AND (keep_until, owner_id, session_id) > ($2, $3, $4) \
+             ORDER BY keep_until, owner_id, session_id LIMIT $5",
         )
         .bind(keep_until_after.0)
-        .bind(ended_since.0)
         .bind(after.map_or(keep_until_after, |session| session.keep_until).0)
         .bind(after.map_or("", |session| session.owner_id.as_str()))
         .bind(after.map_or(i64::MIN, |session| session.session_id.number()))

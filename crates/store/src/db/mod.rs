@@ -10,6 +10,7 @@ mod area;
 mod audit;
 mod bounds;
 mod connect;
+mod database_feed;
 mod deployment;
 mod ending;
 mod event;
@@ -33,6 +34,7 @@ use bo_auth_core::time::Timestamp;
 use sqlx::{PgPool, SqlitePool};
 
 pub(crate) use bounds::{both_connections, bounded, on, retried, transaction};
+pub use database_feed::DatabaseFeed;
 pub use outbox::OutboxBacklog;
 
 use crate::Error;

@@ -8,7 +8,7 @@ use futures_util::TryFutureExt;
 use sqlx::types::Json;
 
 use super::event::EventIds;
-use super::not_before_row::{MarkRow, PendingMarkRow, parts};
+use super::not_before_row::{PendingMarkRow, parts};
 use super::{Db, OutboxBacklog, bounded, on};
 use crate::Error;
 use crate::record::{EndOutcome, EndedSession, Ending, NotBefore, PendingMark, Scope};
@@ -146,15 +146,6 @@ impl Db {
             .execute(connection)
             .map_ok(|_| ())),
         }
-    }
-
-    /// Every mark that could not be told by way of Redis and has not been since.
-    pub async fn untold_marks(&self) -> Result<Vec<NotBefore>, Error> {
-        let rows: Vec<MarkRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, scope, subject, not_before, reason, revision, event_id FROM bo_not_before WHERE untold = 1",
-        )
-        .fetch_all(connection))?;
-        rows.into_iter().map(MarkRow::into_mark).collect()
     }
 
     /// Removes what was to be done about a mark: it is done.

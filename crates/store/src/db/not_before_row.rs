@@ -3,11 +3,12 @@
 use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
+use serde::Deserialize;
 
 use crate::Error;
 use crate::record::{Actor, NotBefore, PendingMark, RequestTrace, Scope};
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx::FromRow, Deserialize)]
 pub(super) struct MarkRow {
     #[sqlx(try_from = "String")]
     owner_id: OwnerId,

@@ -59,12 +59,17 @@ impl Db {
         }
     }
 
-    /// Every ended session that could not be told by way of Redis and has not been since.
-    pub async fn untold_events(&self) -> Result<Vec<EndedSession>, Error> {
+    /// Up to `limit` ended sessions that nobody has said to be told, the oldest first, behind `after`.
+    pub async fn list_events(&self, after: Option<&EndedSession>, limit: i64) -> Result<Vec<EndedSession>, Error> {
         let payloads: Vec<Json<EndedSession>> = on!(self, read, |connection| sqlx::query_scalar(
-            // The kind stands in the text, so that the planner sees that the index of untold events serves.
-            "SELECT payload FROM bo_outbox WHERE kind = 'session.ended.untold'",
+            "SELECT payload FROM bo_outbox WHERE (created_at, event_id) > ($1, $2) AND kind IN ($3, $4) \
+             ORDER BY created_at, event_id LIMIT $5",
         )
+        .bind(after.map_or(i64::MIN, |session| session.ended_at.0))
+        .bind(after.map_or(i64::MIN, |session| session.event_id))
+        .bind(SESSION_ENDED)
+        .bind(SESSION_ENDED_UNTOLD)
+        .bind(limit)
         .fetch_all(connection))?;
         Ok(payloads.into_iter().map(|payload| payload.0).collect())
     }

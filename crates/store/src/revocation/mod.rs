@@ -6,12 +6,14 @@ mod announcement;
 mod lease;
 mod memory;
 mod node;
+mod reading;
 mod script;
 mod status;
 mod tenants;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::random::Random;
@@ -169,13 +171,29 @@ impl Revocations {
         }
     }
 
-    /// Reads from the database which sessions have ended and could still have a live access token: all of them at
-    /// first, then those since the last time.
+    /// Reads from the database which sessions have ended and could still have a live access token,
+    /// where this node is alone. Among many it asks for each request until it has read them, beside
+    /// the requests, and holds a lease.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
-    pub async fn reload(&self, db: &Db, now: Timestamp) -> Result<(), Error> {
-        self.memory.reload(db, now).await
+    pub async fn load(&self, now: Timestamp) -> Result<(), Error> {
+        if self.is_alone() { self.memory.reload_all(&self.db, now, &AtomicU64::new(0)).await } else { Ok(()) }
+    }
+
+    /// Refuses what another process has ended and nobody has told yet, such as the command line
+    /// beside a single node.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn hear_pending(&self, now: Timestamp) -> Result<(), Error> {
+        self.memory.hear_pending(&self.db, now).await
+    }
+
+    /// How many ended sessions and marks this node has read so far, and for how long, where it
+    /// reads them to take a lease.
+    pub fn reading(&self) -> Option<(u64, Duration)> {
+        self.node.as_ref().and_then(|node| node.readings().under_way())
     }
 
     /// Listens to the other nodes and keeps this one's lease, until dropped. Returns at once where there are none.
@@ -222,7 +240,7 @@ impl Revocations {
     pub async fn forget_expired(&self, now: Timestamp) -> Result<(), Error> {
         if !self.memory.knows(now) {
             tracing::warn!("this node's clock was set back; ended sessions are read again");
-            self.memory.reload_all(&self.db, now).await?;
+            self.memory.reload_all(&self.db, now, &AtomicU64::new(0)).await?;
         }
         self.memory.forget_expired(now);
         Ok(())

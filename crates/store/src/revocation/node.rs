@@ -2,8 +2,15 @@
 //! live lease, and a node without one asks the database.
 //!
 //! Where Redis cannot be used to tell the others, the end is marked in the outbox, and the caller waits until every lease
-//! that began before the mark has run out: each renewal reads the marks first, so no later lease misses it.
+//! that began before the mark has run out: each renewal reads the marks first, so no later lease misses it. They are numbered
+//! and outlive the outbox (`Db::read_database_feed`), so a node whose lease ran out while they were made finds them too.
+//!
+//! Ended sessions are read from their table only when a node begins to follow an epoch: where it
+//! starts, and where Redis lost its memory or is another process. That may take long, and a lease
+//! never counts from before it. What ends meanwhile is not lost: see `Node::adopt`. A node that
+//! only paused reads nothing again: what it has missed is in the two feeds.
 
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +21,7 @@ use metrics::{counter, gauge, histogram};
 use super::announcement::{Acknowledgements, Announcement, StreamReply};
 use super::lease::{LEASE, Lease, RENEWAL};
 use super::memory::Memory;
+use super::reading::Readings;
 use super::script::Scripts;
 use super::status::{self, ClusterStatus};
 use crate::failpoint::{self, Guard};
@@ -25,9 +33,13 @@ const BLOCK_MILLIS: u64 = 250;
 
 /// How many entries are read at a time.
 const ENTRIES: usize = 1_000;
+const DATABASE_ENTRIES: i64 = 1_000;
 
 /// How long until Redis, or a lagging feed, is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a node asks whether it is its turn to read.
+const TURN: Duration = Duration::from_millis(50);
 
 /// Added to what is waited out: Redis counts in whole milliseconds.
 const ROUNDING: Duration = Duration::from_millis(2);
@@ -44,6 +56,11 @@ pub(super) struct Node {
     name: String,
     lease: Lease,
     position: Mutex<Position>,
+    /// How far this node has come in the feed of the database. It belongs to `position`.
+    read_to: AtomicI64,
+    /// Whether the ended sessions were read since this node last had a lease.
+    has_read: AtomicBool,
+    readings: Readings,
     acknowledgements: Acknowledgements,
 }
 
@@ -56,7 +73,7 @@ struct Position {
 
 /// What became of a renewal.
 enum Renewal {
-    Granted(Duration),
+    Granted,
     Behind,
     OtherEpoch(Position),
 }
@@ -76,6 +93,9 @@ impl Node {
             scripts: Scripts::new(&deployment),
             lease: Lease::none(),
             position: Mutex::default(),
+            read_to: AtomicI64::new(0),
+            has_read: AtomicBool::new(false),
+            readings: Readings::default(),
             acknowledgements: Acknowledgements::default(),
             db,
             redis,
@@ -88,6 +108,10 @@ impl Node {
 
     pub(super) const fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    pub(super) const fn readings(&self) -> &Readings {
+        &self.readings
     }
 
     fn position(&self) -> Position {
@@ -159,12 +183,11 @@ impl Node {
     /// Renews the lease for ever.
     pub(super) async fn keep_lease(&self) {
         loop {
-            let sent = Instant::now();
+            let began = Instant::now();
             let pause = match self.renew().await {
-                Ok(Renewal::Granted(left)) => {
-                    self.lease.extend(sent, left);
-                    RENEWAL
-                }
+                // From the beginning of one to the beginning of the next: a slow database must not
+                // cost the lease.
+                Ok(Renewal::Granted) => RENEWAL.saturating_sub(began.elapsed()),
                 Ok(Renewal::Behind) => PAUSE,
                 Ok(Renewal::OtherEpoch(position)) => self.adopt(position).await,
                 Err(error) => {
@@ -179,37 +202,92 @@ impl Node {
     }
 
     async fn renew(&self) -> Result<Renewal, Error> {
-        if !self.lease.is_alive() {
-            // Nobody has waited for this node since; what a failed-over Redis may have lost is in the database.
+        let had_lease = self.lease.is_alive();
+        if !had_lease {
+            // Nobody has waited for this node since.
             self.memory.front.clear();
-            self.memory.reload(&self.db, self.clock.now()).await?;
         }
-        // What could not be told by way of Redis is looked up before the lease begins anew: see above.
-        if !failpoint::left_out(Guard::UntoldEnds) {
-            let (sessions, marks) = tokio::try_join!(self.db.untold_events(), self.db.untold_marks())?;
-            self.memory.hear(&sessions, &marks);
-        }
+        // The lease counts from here: whoever marks an end later than this waits until it has run
+        // out.
+        let sent = Instant::now();
+        self.read_untold(had_lease).await?;
         let known = self.position();
         let keys = &self.scripts.keys;
         let mut call = self.scripts.renew.prepare_invoke();
         call.key(&keys.state).key(&keys.leases).key(&keys.feed);
         call.arg(&known.epoch).arg(known.applied).arg(alphanumeric(&*self.random, 16)).arg(&self.name).arg(millis(LEASE));
-        let (verdict, epoch, number, left): (String, String, u64, u64) = call.invoke_async(&mut self.redis.clone()).await?;
-        Ok(match verdict.as_str() {
-            "granted" => Renewal::Granted(Duration::from_millis(left)),
-            "behind" => Renewal::Behind,
-            _ => Renewal::OtherEpoch(Position { epoch, applied: number }),
-        })
+        let answer: (String, String, u64, u64, String) = call.invoke_async(&mut self.redis.clone()).await?;
+        let (verdict, epoch, number, left, run) = answer;
+        let position = Position { epoch, applied: number };
+        match verdict.as_str() {
+            // A promoted copy that lags looks the same as before to a node that had no lease
+            // meanwhile.
+            "granted" if run.is_empty() && !had_lease && !self.has_read.load(Ordering::Relaxed) => {
+                self.readings.warn_of_unknown_process();
+                Ok(Renewal::OtherEpoch(position))
+            }
+            "granted" => {
+                self.lease.extend(sent, Duration::from_millis(left));
+                if self.lease.is_alive() {
+                    self.has_read.store(false, Ordering::Relaxed);
+                }
+                Ok(Renewal::Granted)
+            }
+            "behind" => Ok(Renewal::Behind),
+            _ => Ok(Renewal::OtherEpoch(position)),
+        }
     }
 
-    /// Begins anew in an epoch: whatever was announced up to its number had been committed, so the database has it.
+    /// Reads what could not be told by way of Redis, from where this node is: before the lease
+    /// begins anew, see above. What was read once is not read again, however long it takes to come
+    /// to the end.
+    async fn read_untold(&self, had_lease: bool) -> Result<(), Error> {
+        if self.position().epoch.is_empty() || failpoint::left_out(Guard::UntoldEnds) {
+            return Ok(());
+        }
+        if !had_lease && failpoint::left_out(Guard::UntoldSince) {
+            self.read_to.store(self.db.database_feed_end().await?, Ordering::Relaxed);
+        }
+        loop {
+            let feed = self.db.read_database_feed(self.read_to.load(Ordering::Relaxed), DATABASE_ENTRIES).await?;
+            self.memory.hear(&feed.sessions, &feed.marks);
+            self.read_to.store(feed.read_to, Ordering::Relaxed);
+            if feed.has_gap {
+                counter!("bo_auth_announcement_gaps_total").increment(1);
+                *self.position.lock().unwrap_or_else(PoisonError::into_inner) = Position::default();
+                self.lease.drop_now();
+                return Ok(());
+            }
+            if feed.read_to >= feed.end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Begins anew in an epoch. Nothing is lost, however long the reading takes, because where the
+    /// node is in both feeds was taken before: what was announced up to there had been committed,
+    /// so the reading finds it; what is announced later is behind that number; what is told by way
+    /// of the database meanwhile is behind that one.
     async fn adopt(&self, position: Position) -> Duration {
         self.lease.drop_now();
         self.memory.front.clear();
-        if let Err(error) = self.memory.reload_all(&self.db, self.clock.now()).await {
-            tracing::warn!(%error, "ended sessions could not be read; this node asks for each request");
-            return RENEWAL;
+        if !self.readings.may_begin(&self.scripts, &self.name, &self.redis).await {
+            return TURN;
         }
+        let read = async {
+            let read_to = self.db.database_feed_end().await?;
+            self.memory.reload_all(&self.db, self.clock.now(), self.readings.rows()).await?;
+            Ok::<_, Error>(read_to)
+        };
+        let read = self.readings.carry_out(&self.scripts, &self.name, &self.redis, read).await;
+        match read {
+            Ok(read_to) => self.read_to.store(read_to, Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(%error, "ended sessions could not be read; this node asks for each request");
+                return RENEWAL;
+            }
+        }
+        self.has_read.store(true, Ordering::Relaxed);
         tracing::info!(announcements = position.applied, "following the announcements of Redis");
         *self.position.lock().unwrap_or_else(PoisonError::into_inner) = position.clone();
         // Somebody may still be waiting for what the database has just told.

@@ -20,6 +20,8 @@ pub struct ClusterStatus {
     pub announcements: u64,
     /// Nodes with a lease.
     pub nodes: Vec<NodeStatus>,
+    /// The node whose turn it is to read the ended sessions before it takes a lease.
+    pub reading: Option<String>,
 }
 
 /// One node.
@@ -46,6 +48,7 @@ pub(super) async fn read(keys: &Keys, redis: &RedisConnection) -> Result<Cluster
     let now = seconds * 1_000 + micros / 1_000;
     let leases: Vec<(String, i64)> =
         redis::cmd("ZRANGEBYSCORE").arg(&keys.leases).arg(now).arg("+inf").arg("WITHSCORES").query_async(&mut redis).await?;
+    let reading: Option<String> = redis::cmd("GET").arg(&keys.turn).query_async(&mut redis).await?;
     let newest: StreamEntries =
         redis::cmd("XREVRANGE").arg(&keys.acknowledgements).arg("+").arg("-").arg("COUNT").arg(LOOKED_AT).query_async(&mut redis).await?;
     let mut acknowledged = HashMap::new();
@@ -59,5 +62,5 @@ pub(super) async fn read(keys: &Keys, redis: &RedisConnection) -> Result<Cluster
         lease_millis: ends - now,
         name,
     });
-    Ok(ClusterStatus { announcements: announcements.unwrap_or(0), nodes: nodes.collect() })
+    Ok(ClusterStatus { announcements: announcements.unwrap_or(0), nodes: nodes.collect(), reading })
 }

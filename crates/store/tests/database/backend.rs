@@ -89,6 +89,12 @@ impl Schema {
         db
     }
 
+    /// Runs a statement that may take long on the tables of the schema.
+    pub(crate) async fn run(&self, statement: String) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+    }
+
     pub(crate) async fn remove(self) {
         self.execute(format!("DROP SCHEMA {} CASCADE", self.name)).await;
     }

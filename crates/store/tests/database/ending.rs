@@ -179,14 +179,12 @@ async fn what_must_be_remembered_is_listed_page_by_page() {
         }
         demo.open(NOW).await;
         expected.sort_by_key(|session| (session.keep_until, session.owner_id.clone(), session.session_id));
-        let list =
-            async |keep_until_after, since, after, limit| db.list_ended_sessions(keep_until_after, since, after, limit).await.unwrap();
-        let first = list(NOW, NOW, None, 4).await;
+        let list = async |keep_until_after, after, limit| db.list_ended_sessions(keep_until_after, after, limit).await.unwrap();
+        let first = list(NOW, None, 4).await;
         assert_eq!(first, expected[..4]);
-        assert_eq!(list(NOW, NOW, first.last(), 4).await, expected[4..]);
-        assert_eq!(list(later(600), NOW, None, 9).await, expected[2..], "those kept until 600 exactly are not needed after it");
-        assert_eq!(list(NOW, later(11), None, 9).await, []);
-        assert_eq!(list(Timestamp(i64::MIN), Timestamp(i64::MIN), None, 9).await, expected);
+        assert_eq!(list(NOW, first.last(), 4).await, expected[4..]);
+        assert_eq!(list(later(600), None, 9).await, expected[2..], "those kept until 600 exactly are not needed after it");
+        assert_eq!(list(Timestamp(i64::MIN), None, 9).await, expected);
     })
     .await;
 }

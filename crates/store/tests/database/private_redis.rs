@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use bo_auth_store::RedisConnection;
 use futures_util::FutureExt;
@@ -124,6 +125,35 @@ impl PrivateRedis {
             let mut server = if self.ports.is_empty() { self.connect() } else { self.member(number) };
             let () = redis::cmd("FLUSHALL").query_async(&mut server).await.unwrap();
         }
+    }
+
+    /// Writes a copy of what it holds, which it reads when it starts again.
+    pub(crate) async fn save(&self) {
+        let () = redis::cmd("SAVE").query_async(&mut self.connect()).await.unwrap();
+    }
+
+    /// Refuses a command to everybody.
+    pub(crate) async fn forbid(&self, command: &str) {
+        let () = redis::cmd("ACL").arg("SETUSER").arg("default").arg(format!("-{command}")).query_async(&mut self.connect()).await.unwrap();
+    }
+
+    /// The one key of the deployment's nodes that ends like this; `None` if there is none.
+    async fn key(&self, ending: &str) -> Option<String> {
+        let keys: Vec<String> = redis::cmd("KEYS").arg(format!("bo:*:{ending}")).query_async(&mut self.connect()).await.unwrap();
+        keys.into_iter().next()
+    }
+
+    /// Loses the feed and nothing else.
+    pub(crate) async fn lose_the_feed(&self) {
+        let feed = self.key("feed").await.unwrap();
+        let () = redis::cmd("DEL").arg(feed).query_async(&mut self.connect()).await.unwrap();
+    }
+
+    /// Has a node of this name read the ended sessions, for so long.
+    pub(crate) async fn take_the_turn(&self, name: &str, time: Duration) {
+        let turn = self.key("feed").await.unwrap().replace(":feed", ":turn");
+        let millis = u64::try_from(time.as_millis()).unwrap();
+        let () = redis::cmd("SET").arg(turn).arg(name).arg("PX").arg(millis).query_async(&mut self.connect()).await.unwrap();
     }
 
     pub(crate) fn kill(&mut self) {

@@ -41,6 +41,19 @@ impl Drop for RunningNode {
     }
 }
 
+impl RunningNode {
+    /// Lets it stand still: it neither hears nor renews its lease.
+    pub(crate) fn stand_still(&mut self) {
+        self.running.abort();
+    }
+
+    /// Lets it go on where it stood.
+    pub(crate) fn go_on(&mut self) {
+        let kept_up = self.revocations.clone();
+        self.running = tokio::spawn(async move { kept_up.keep_up().await });
+    }
+}
+
 /// Looks again and again until the condition holds; fails where it never does.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let begun = Instant::now();
@@ -51,8 +64,13 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
 }
 
 pub(crate) async fn join(db: &Db, redis: RedisConnection, listening: RedisConnection) -> RunningNode {
+    join_with(db, redis, listening, 1 << 20).await
+}
+
+/// The same with so much memory.
+pub(crate) async fn join_with(db: &Db, redis: RedisConnection, listening: RedisConnection, bytes: usize) -> RunningNode {
     let (clock, random) = (Arc::new(SettableClock::new(later(1))), Arc::new(SystemRandom::default()));
-    let revocations = Revocations::among_many(db.clone(), redis, listening, clock, random, 1 << 20).await.unwrap();
+    let revocations = Revocations::among_many(db.clone(), redis, listening, clock, random, bytes).await.unwrap();
     let kept_up = revocations.clone();
     RunningNode { revocations, running: tokio::spawn(async move { kept_up.keep_up().await }) }
 }
@@ -228,7 +246,7 @@ async fn a_node_that_starts_later_knows_what_ended_before() {
 
 /// What a node says without asking anybody; `None` where it would ask.
 #[expect(clippy::option_option, reason = "not answered, answered `alive`, answered with a reason")]
-fn from_memory(node: &RunningNode, demo: &Demo, session_id: SessionId) -> Option<Option<EndReason>> {
+pub(crate) fn from_memory(node: &RunningNode, demo: &Demo, session_id: SessionId) -> Option<Option<EndReason>> {
     node.revocations.end_reason(&demo.key(session_id), later(2)).now_or_never().map(Result::unwrap)
 }
 
@@ -341,7 +359,7 @@ async fn a_single_node_answers_from_memory_alone() {
     assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), None);
     db.end_sessions(&[demo.ending(session_id, later(1))]).await.unwrap();
     // Another process, the command line, has ended it.
-    revocations.reload(&db, later(2)).await.unwrap();
+    revocations.hear_pending(later(2)).await.unwrap();
     assert_eq!(revocations.end_reason(&demo.key(session_id), later(2)).await.unwrap(), Some(EndReason::LoggedOut));
     assert_eq!(revocations.memory_usage().sessions, 1);
     revocations.forget_expired(later(600)).await.unwrap();

@@ -4,19 +4,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 
 use crate::Failure;
 use crate::cluster::Cluster;
 use crate::form::Form;
 use crate::load::Load;
+use crate::proxy::Weather;
 use crate::scenario::{Scenario, Trial};
 
 /// The scenario.
 pub(crate) const SCENARIO: Scenario =
     Scenario { name: "node-stopped", about: "one node stopped (SIGSTOP) and continued", guards: &[], run };
+
+/// Meanwhile another node tells of its logouts by way of the database, and strikes them off when
+/// they are told.
+pub(crate) const WHILE_CUT: Scenario = Scenario {
+    name: "node-stopped-cut",
+    about: "one node stopped while another, cut from Redis, signs sessions out",
+    guards: &["UntoldSince"],
+    run: while_cut,
+};
 
 /// The node.
 const STOPPED: usize = 2;
@@ -51,6 +59,25 @@ fn run(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure
         for ended in join_all(waiting).await {
             ended?;
         }
+        let recovery = cluster.recovered().await?;
+        load.run_for(form.after()).await;
+        Trial::of(load, Some(recovery)).await
+    })
+}
+
+fn while_cut(cluster: &mut Cluster, form: Form) -> BoxFuture<'_, Result<Trial, Failure>> {
+    Box::pin(async move {
+        let load = Load::start(&cluster.client().of_nodes(&[0]), form.weight());
+        load.run_for(form.before()).await;
+        cluster.nodes[STOPPED].signal("STOP").await?;
+        cluster.redis_weather(0, Weather::Stalled);
+        load.run_for(form.pick(Duration::from_secs(5), Duration::from_secs(30))).await;
+        cluster.nodes[STOPPED].signal("CONT").await?;
+        cluster.leased_again(STOPPED).await?;
+        cluster.show_signed_out(STOPPED, &load.history).await;
+        cluster.redis_weather(0, Weather::Reset);
+        load.run_for(Duration::from_millis(50)).await;
+        cluster.redis_weather(0, Weather::Fair);
         let recovery = cluster.recovered().await?;
         load.run_for(form.after()).await;
         Trial::of(load, Some(recovery)).await

@@ -19,7 +19,6 @@ use bo_auth_core::time::Timestamp;
 use self::capacity::Capacity;
 pub use self::capacity::MemoryUsage;
 use self::entry::{Entry, Key, UserMark, expiry_of, key_of, pack, pack_entry, prolonged, reason_of, unpack};
-use self::reload::BEGINNING;
 use super::tenants::{Tenants, later};
 use crate::cache::front::Front;
 use crate::record::{EndedSession, NotBefore, Scope};
@@ -87,8 +86,6 @@ pub(super) struct Memory {
     overflow_told: AtomicBool,
     /// What could have been needed before this (Unix seconds) may have been forgotten, or never read.
     forgotten_before: AtomicI64,
-    /// The newest end that a reload has seen, and when marks were read last.
-    seen: RwLock<(Timestamp, Timestamp)>,
 }
 
 impl Memory {
@@ -102,7 +99,6 @@ impl Memory {
             hasher: RandomState::new(),
             overflow_told: AtomicBool::new(false),
             forgotten_before: AtomicI64::new(i64::MIN),
-            seen: RwLock::new((BEGINNING, BEGINNING)),
         }
     }
 

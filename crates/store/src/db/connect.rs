@@ -34,6 +34,12 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 /// What the Postgres server itself enforces, in milliseconds.
 const POSTGRES_LIMITS: [(&str, &str); 2] = [("statement_timeout", "5000"), ("idle_in_transaction_session_timeout", "10000")];
 
+/// Every statement finds its rows by an index, one after the other. Of a table without statistics
+/// the planner believes that it is small, and would rather read all of it; and it would compile
+/// what it believes to be slow.
+const POSTGRES_PLANS: [(&str, &str); 4] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("jit", "off")];
+
 impl Db {
     /// Opens the file, making it where it is not there: readable by its owner alone.
     ///
@@ -75,7 +81,8 @@ impl Db {
             // The URL may hold a password, so the error does not repeat it.
             .ok_or_else(|| Error::Configuration("the database URL is not of the form postgres://user@host/database".to_owned()))?
             .application_name("bo-auth")
-            .options(POSTGRES_LIMITS);
+            .options(POSTGRES_LIMITS)
+            .options(POSTGRES_PLANS);
         let (first, other) = modes(options.get_ssl_mode());
         let connected = match open_postgres(max_connections, options.clone().ssl_mode(first)).await {
             Err(refused) if is_refused(&refused) => match other {

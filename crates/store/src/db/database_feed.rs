@@ -1,5 +1,6 @@
-//! The feed in the database: what could not be told to the other nodes by way of Redis, numbered without a gap in the order of
-//! commits. A row comes with the mark in the outbox, by a trigger, and outlives it. Works for all tenants.
+//! The feed in the database: what could not be told to the other nodes by way of Redis, numbered
+//! without a gap in the order of commits. A row comes with the mark in the outbox, by a trigger,
+//! and outlives it. Works for all tenants.
 
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
@@ -21,7 +22,8 @@ pub struct DatabaseFeed {
     pub read_to: i64,
     /// The number of the last entry there is.
     pub end: i64,
-    /// Whether an entry is missing: retention has removed it, or the database has become younger than what was read of it.
+    /// Whether an entry is missing: retention has removed it, or the database has become younger
+    /// than what was read of it.
     pub has_gap: bool,
 }
 
@@ -33,18 +35,18 @@ struct EntryRow {
     mark: Option<Json<MarkRow>>,
 }
 
+pub(super) const READ_FEED: &str = "SELECT feed_end.number AS \"end\", entry.number, entry.session, entry.mark \
+     FROM bo_database_feed_end AS feed_end LEFT JOIN ( \
+         SELECT number, session, mark FROM bo_database_feed WHERE number > $1 ORDER BY number LIMIT $2 \
+     ) AS entry ON TRUE WHERE feed_end.singleton = 1 ORDER BY entry.number";
+
+pub(super) const REMOVE_FEED: &str = "DELETE FROM bo_database_feed WHERE number <= ( \
+         SELECT max(number) FROM (SELECT number FROM bo_database_feed WHERE at < $1 ORDER BY at, number LIMIT $2) AS old)";
+
 impl Db {
     /// Up to `limit` entries behind the number `after`.
     pub async fn read_database_feed(&self, after: i64, limit: i64) -> Result<DatabaseFeed, Error> {
-        let rows: Vec<EntryRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT feed_end.number AS \"end\", entry.number, entry.session, entry.mark \
-             FROM bo_database_feed_end AS feed_end LEFT JOIN ( \
-                 SELECT number, session, mark FROM bo_database_feed WHERE number > $1 ORDER BY number LIMIT $2 \
-             ) AS entry ON TRUE ORDER BY entry.number",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(connection))?;
+        let rows: Vec<EntryRow> = on!(self, read, |connection| sqlx::query_as(READ_FEED).bind(after).bind(limit).fetch_all(connection))?;
         let mut feed = DatabaseFeed { read_to: after, end: rows.first().map_or(0, |row| row.end), ..DatabaseFeed::default() };
         for row in rows {
             let Some(number) = row.number else { continue };
@@ -61,18 +63,17 @@ impl Db {
 
     /// The number of the last entry.
     pub async fn database_feed_end(&self) -> Result<i64, Error> {
-        on!(self, read, |connection| sqlx::query_scalar("SELECT number FROM bo_database_feed_end").fetch_one(connection))
+        on!(self, read, |connection| sqlx::query_scalar("SELECT number FROM bo_database_feed_end WHERE singleton = 1")
+            .fetch_one(connection))
     }
 
-    /// Removes up to `limit` entries from `before`; answers how many. Who has not read them finds the gap.
+    /// Removes up to `limit` entries from `before`; answers how many. Who has not read them finds
+    /// the gap.
     pub async fn remove_database_feed(&self, before: Timestamp, limit: i64) -> Result<u64, Error> {
-        on!(self, write, |connection| sqlx::query(
-            "DELETE FROM bo_database_feed WHERE number <= ( \
-                 SELECT max(number) FROM (SELECT number FROM bo_database_feed WHERE at < $1 ORDER BY at, number LIMIT $2) AS old)",
-        )
-        .bind(before.0)
-        .bind(limit)
-        .execute(connection)
-        .map_ok(|done| done.rows_affected()))
+        on!(self, write, |connection| sqlx::query(REMOVE_FEED)
+            .bind(before.0)
+            .bind(limit)
+            .execute(connection)
+            .map_ok(|done| done.rows_affected()))
     }
 }

@@ -12,13 +12,99 @@ use sqlx::types::Json;
 
 use super::event::{Event, EventIds, EventLog, respread, taken};
 use super::not_before::Marks;
-use super::session_row::{EndedRow, unmarked};
+use super::session_row::{EndedRow, live, unmarked};
 use super::{Db, both_connections, bounded, on, retried, transaction};
 use crate::Error;
 use crate::failpoint::{self, Guard};
 use crate::record::{EndOutcome, EndedSession, Ending, Marking, RequestTrace, Revoked, Scope, UserEnding};
 
 type Key<'a> = (&'a OwnerId, SessionId);
+
+/// One statement and so one round trip. Each row is looked up by its key and locked, in the order
+/// of the keys: two batches with sessions in common wait for one another and do not meet crosswise.
+/// `OFFSET 0` keeps the look-up apart, so that the planner can neither turn it into a join of the
+/// whole table nor use an index of live sessions, which it believes to be small.
+pub(super) const END_SESSIONS: &str = "WITH ending AS MATERIALIZED ( \
+         SELECT asked.* FROM ( \
+             SELECT * FROM unnest($1::text[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], \
+                     $8::bigint[], $9::jsonb[]) \
+                 AS asked (owner_id, session_id, end_reason, reason, actor, at, keep_until, event_id, trace) \
+             ORDER BY owner_id COLLATE \"C\", session_id \
+         ) AS asked CROSS JOIN LATERAL ( \
+             SELECT session.ended_at FROM bo_session AS session \
+             WHERE session.owner_id = asked.owner_id AND session.session_id = asked.session_id OFFSET 0 FOR NO KEY UPDATE \
+         ) AS live \
+         WHERE live.ended_at IS NULL \
+     ), ended AS ( \
+         UPDATE bo_session AS session \
+         SET ended_at = ending.at, end_reason = ending.end_reason, \
+             keep_until = greatest(session.access_expires_at, ending.keep_until, ending.at) \
+         FROM ending \
+         WHERE session.owner_id = ending.owner_id AND session.session_id = ending.session_id \
+         RETURNING session.owner_id, session.session_id, session.sys_id, session.user_id, session.end_reason, \
+             session.ended_at, session.keep_until, ending.reason, ending.actor, ending.event_id, ending.trace \
+     ), audited AS ( \
+         INSERT INTO bo_audit_event (owner_id, event_id, kind, sys_id, user_id, session_id, reason, actor, trace, at) \
+         SELECT owner_id, event_id, 'session.ended', sys_id, user_id, session_id, reason, actor, trace, ended_at FROM ended \
+     ), told AS ( \
+         INSERT INTO bo_outbox (event_id, owner_id, kind, payload, created_at) \
+         SELECT event_id, owner_id, 'session.ended', \
+             jsonb_build_object('owner_id', owner_id, 'session_id', lpad(to_hex(session_id), 16, '0'), \
+                 'sys_id', sys_id, 'user_id', user_id, 'reason', reason, 'ended_at', ended_at, \
+                 'keep_until', keep_until, 'event_id', event_id), \
+             ended_at \
+         FROM ended \
+     ) \
+     SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM ended";
+
+/// The same without its events.
+pub(super) const END_SESSIONS_SQLITE: &str = "WITH ending AS ( \
+         SELECT value ->> 'owner_id' AS owner_id, value ->> 'session_id' AS session_id, \
+                value ->> 'end_reason' AS end_reason, value ->> 'at' AS at, value ->> 'keep_until' AS keep_until \
+         FROM json_each($1) \
+     ) \
+     UPDATE bo_session \
+     SET ended_at = ending.at, end_reason = ending.end_reason, \
+         keep_until = max(bo_session.access_expires_at, ending.keep_until, ending.at) \
+     FROM ending \
+     WHERE bo_session.owner_id = ending.owner_id AND bo_session.session_id = ending.session_id \
+         AND bo_session.ended_at IS NULL \
+     RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until";
+
+pub(super) const FIND_ENDED: &str = "SELECT session.* \
+     FROM unnest($1::text[], $2::bigint[]) AS asked (owner_id, session_id) CROSS JOIN LATERAL ( \
+         SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM bo_session \
+         WHERE bo_session.owner_id = asked.owner_id AND bo_session.session_id = asked.session_id OFFSET 0 \
+     ) AS session WHERE session.ended_at IS NOT NULL";
+
+pub(super) const FIND_ENDED_SQLITE: &str = "SELECT session.owner_id, session.session_id, session.sys_id, session.user_id, \
+         session.end_reason, session.ended_at, session.keep_until \
+     FROM json_each($1) AS asked \
+     JOIN bo_session AS session ON session.owner_id = asked.value ->> 0 AND session.session_id = asked.value ->> 1 \
+     WHERE session.ended_at IS NOT NULL";
+
+/// Writing the row holds it as it is until the transaction is over.
+pub(super) const HOLD_LIVE: &str = concat!(
+    "UPDATE bo_session SET generation = generation WHERE owner_id = $1 AND session_id = $2 AND user_id = $3 AND ",
+    live!(),
+    " AND idle_expires_at > $4 AND expires_at > $4 AND ",
+    unmarked!("bo_session")
+);
+
+/// Up to the last of them, which is found once: among a list of them Postgres may look anew for
+/// every live session of the tenant.
+pub(super) const END_SESSIONS_OF_USER: &str = "UPDATE bo_session SET ended_at = $3, end_reason = $4, \
+         keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
+     WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+         AND session_id <= COALESCE(( \
+             SELECT session_id FROM bo_session \
+             WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+             ORDER BY session_id LIMIT 1 OFFSET $7), $8) \
+     RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until";
+
+pub(super) const LIST_ENDED: &str = "SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM bo_session \
+     WHERE ended_at IS NOT NULL AND keep_until > $1 AND (keep_until, owner_id, session_id) > ($2, $3, $4) \
+     ORDER BY keep_until, owner_id, session_id LIMIT $5";
 
 /// An ending as the statement reads it.
 #[derive(Serialize)]
@@ -66,64 +152,28 @@ impl Db {
             distinct.get(&(owner_id, session_id)).map_or(0, |plan| respread(plan.ending.event_id, session_id.number(), attempt))
         };
         match self {
-            // One statement and so one round trip, which takes the rows as they come: in the order of their key, for as long
-            // as the planner looks each of them up. Should it ever not, two batches with sessions in common can deadlock, and
-            // one of them is tried again.
             Self::Postgres(pool) => {
+                let column = |of: fn(&EndingRow<'_>) -> i64| plan.iter().map(of).collect::<Vec<_>>();
+                let text = |of: for<'a> fn(&EndingRow<'a>) -> &'a str| plan.iter().map(of).collect::<Vec<_>>();
                 let rows: Vec<EndedRow> = bounded!(pool, |connection| {
-                    sqlx::query_as(failpoint::statement(
-                    "WITH ending AS ( \
-                         SELECT * FROM jsonb_to_recordset($1) AS ending ( \
-                             owner_id text, session_id bigint, end_reason integer, reason text, actor text, at bigint, \
-                             keep_until bigint, event_id bigint, trace jsonb) \
-                     ), ended AS ( \
-                         UPDATE bo_session AS session \
-                         SET ended_at = ending.at, end_reason = ending.end_reason, \
-                             keep_until = greatest(session.access_expires_at, ending.keep_until, ending.at) \
-                         FROM ending \
-                         WHERE session.owner_id = ending.owner_id AND session.session_id = ending.session_id AND session.ended_at IS NULL \
-                         RETURNING session.owner_id, session.session_id, session.sys_id, session.user_id, session.end_reason, \
-                             session.ended_at, session.keep_until, ending.reason, ending.actor, ending.event_id, ending.trace \
-                     ), audited AS ( \
-                         INSERT INTO bo_audit_event (owner_id, event_id, kind, sys_id, user_id, session_id, reason, actor, trace, at) \
-                         SELECT owner_id, event_id, 'session.ended', sys_id, user_id, session_id, reason, actor, trace, ended_at FROM ended \
-                     ), told AS ( \
-                         INSERT INTO bo_outbox (event_id, owner_id, kind, payload, created_at) \
-                         SELECT event_id, owner_id, 'session.ended', \
-                             jsonb_build_object('owner_id', owner_id, 'session_id', lpad(to_hex(session_id), 16, '0'), \
-                                 'sys_id', sys_id, 'user_id', user_id, 'reason', reason, 'ended_at', ended_at, \
-                                 'keep_until', keep_until, 'event_id', event_id), \
-                             ended_at \
-                         FROM ended \
-                     ) \
-                     SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM ended",
-                    &[(Guard::EndOnce, "session.ended_at IS NULL", "TRUE")],
-                ))
-                .bind(Json(&plan))
-                .fetch_all(connection)
-                .map_err(taken)
+                    sqlx::query_as(failpoint::statement(END_SESSIONS, &[(Guard::EndOnce, "live.ended_at IS NULL", "TRUE")]))
+                        .bind(text(|row| row.owner_id))
+                        .bind(column(|row| row.session_id))
+                        .bind(plan.iter().map(|row| row.end_reason).collect::<Vec<_>>())
+                        .bind(text(|row| row.reason))
+                        .bind(text(|row| row.actor))
+                        .bind(column(|row| row.at.0))
+                        .bind(column(|row| row.keep_until.0))
+                        .bind(column(|row| row.event_id))
+                        .bind(plan.iter().map(|row| Json(row.trace)).collect::<Vec<_>>())
+                        .fetch_all(connection)
+                        .map_err(taken)
                 })?;
                 rows.into_iter().map(|row| row.into_ended(event_id)).collect()
             }
             Self::Sqlite { write, .. } => bounded!(write, |borrowed| async {
                 let mut transaction = sqlx::Connection::begin_with(borrowed, "BEGIN IMMEDIATE").await?;
-                let rows: Vec<EndedRow> = sqlx::query_as(
-                    "WITH ending AS ( \
-                         SELECT value ->> 'owner_id' AS owner_id, value ->> 'session_id' AS session_id, \
-                                value ->> 'end_reason' AS end_reason, value ->> 'at' AS at, value ->> 'keep_until' AS keep_until \
-                         FROM json_each($1) \
-                     ) \
-                     UPDATE bo_session \
-                     SET ended_at = ending.at, end_reason = ending.end_reason, \
-                         keep_until = max(bo_session.access_expires_at, ending.keep_until, ending.at) \
-                     FROM ending \
-                     WHERE bo_session.owner_id = ending.owner_id AND bo_session.session_id = ending.session_id \
-                         AND bo_session.ended_at IS NULL \
-                     RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
-                )
-                .bind(Json(&plan))
-                .fetch_all(&mut *transaction)
-                .await?;
+                let rows: Vec<EndedRow> = sqlx::query_as(END_SESSIONS_SQLITE).bind(Json(&plan)).fetch_all(&mut *transaction).await?;
                 let ended = rows.into_iter().map(|row| row.into_ended(event_id)).collect::<Result<Vec<_>, Error>>()?;
                 let events: Vec<_> = ended
                     .iter()
@@ -143,26 +193,14 @@ impl Db {
 
     /// Those of the named sessions that have ended.
     async fn find_ended(&self, keys: &[Key<'_>]) -> Result<Vec<EndedSession>, Error> {
-        let keys = Json(keys.iter().map(|(owner_id, session_id)| (owner_id.as_str(), session_id.number())).collect::<Vec<_>>());
         let rows: Vec<EndedRow> = match self {
-            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query_as(
-                "SELECT session.owner_id, session.session_id, session.sys_id, session.user_id, session.end_reason, session.ended_at, \
-                        session.keep_until \
-                 FROM jsonb_array_elements($1) AS asked \
-                 JOIN bo_session AS session ON session.owner_id = asked ->> 0 AND session.session_id = (asked ->> 1)::bigint \
-                 WHERE session.ended_at IS NOT NULL",
-            )
-            .bind(&keys)
-            .fetch_all(connection)),
-            Self::Sqlite { read, .. } => bounded!(read, |connection| sqlx::query_as(
-                "SELECT session.owner_id, session.session_id, session.sys_id, session.user_id, session.end_reason, session.ended_at, \
-                        session.keep_until \
-                 FROM json_each($1) AS asked \
-                 JOIN bo_session AS session ON session.owner_id = asked.value ->> 0 AND session.session_id = asked.value ->> 1 \
-                 WHERE session.ended_at IS NOT NULL",
-            )
-            .bind(&keys)
-            .fetch_all(connection)),
+            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query_as(FIND_ENDED)
+                .bind(keys.iter().map(|(owner_id, _)| owner_id.as_str()).collect::<Vec<_>>())
+                .bind(keys.iter().map(|(_, session_id)| session_id.number()).collect::<Vec<_>>())
+                .fetch_all(connection)),
+            Self::Sqlite { read, .. } => bounded!(read, |connection| sqlx::query_as(FIND_ENDED_SQLITE)
+                .bind(Json(keys.iter().map(|(owner_id, session_id)| (owner_id.as_str(), session_id.number())).collect::<Vec<_>>()))
+                .fetch_all(connection)),
         }?;
         rows.into_iter().map(|row| row.into_ended(|_, _| 0)).collect()
     }
@@ -173,25 +211,21 @@ impl Db {
         transaction!(self, |connection, attempt| { connection.end_sessions_of(ending, attempt).await? })
     }
 
-    /// Ended sessions that must be remembered beyond `keep_until_after`: up to `limit` of them behind `after`, in the order of
-    /// how long. Works for all tenants.
+    /// Ended sessions that must be remembered beyond `keep_until_after`: up to `limit` of them
+    /// behind `after`, in the order of how long. Works for all tenants.
     pub async fn list_ended_sessions(
         &self,
         keep_until_after: Timestamp,
         after: Option<&EndedSession>,
         limit: i64,
     ) -> Result<Vec<EndedSession>, Error> {
-        let rows: Vec<EndedRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until FROM bo_session \
-             WHERE ended_at IS NOT NULL AND keep_until > $1 AND (keep_until, owner_id, session_id) > ($2, $3, $4) \
-             ORDER BY keep_until, owner_id, session_id LIMIT $5",
-        )
-        .bind(keep_until_after.0)
-        .bind(after.map_or(keep_until_after, |session| session.keep_until).0)
-        .bind(after.map_or("", |session| session.owner_id.as_str()))
-        .bind(after.map_or(i64::MIN, |session| session.session_id.number()))
-        .bind(limit)
-        .fetch_all(connection))?;
+        let rows: Vec<EndedRow> = on!(self, read, |connection| sqlx::query_as(LIST_ENDED)
+            .bind(keep_until_after.0)
+            .bind(after.map_or(keep_until_after, |session| session.keep_until).0)
+            .bind(after.map_or("", |session| session.owner_id.as_str()))
+            .bind(after.map_or(i64::MIN, |session| session.session_id.number()))
+            .bind(limit)
+            .fetch_all(connection))?;
         rows.into_iter().map(|row| row.into_ended(|_, _| 0)).collect()
     }
 }
@@ -212,14 +246,8 @@ both_connections!(UserSessions {
             .execute(&mut *self)
             .await?;
         if let Some(session_id) = ending.while_live {
-            // Writing the row holds it as it is until this transaction is over.
             let live = sqlx::query(
-                concat!(
-                    "UPDATE bo_session SET generation = generation \
-                     WHERE owner_id = $1 AND session_id = $2 AND user_id = $3 AND ended_at IS NULL AND idle_expires_at > $4 \
-                         AND expires_at > $4 AND ",
-                    unmarked!("bo_session")
-                ),
+                HOLD_LIVE,
             )
             .bind(ending.owner_id.as_str())
             .bind(session_id.number())
@@ -244,18 +272,7 @@ both_connections!(UserSessions {
             marks.extend(self.mark(&marking, None, attempt).await?);
         }
         let at_once = if marks.is_empty() { i64::MAX } else { i64::try_from(Revoked::AT_ONCE).unwrap_or(i64::MAX) };
-        // Up to the last of them, which is found once: among a list of them Postgres may look anew for every live session of the
-        // tenant, where it knows little of the table.
-        let rows: Vec<EndedRow> = sqlx::query_as(
-            "UPDATE bo_session SET ended_at = $3, end_reason = $4, \
-                 keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
-             WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
-                 AND session_id <= COALESCE(( \
-                     SELECT session_id FROM bo_session \
-                     WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
-                     ORDER BY session_id LIMIT 1 OFFSET $7), $8) \
-             RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
-        )
+        let rows: Vec<EndedRow> = sqlx::query_as(END_SESSIONS_OF_USER)
         .bind(ending.owner_id.as_str())
         .bind(ending.user_id.as_str())
         .bind(ending.at.0)

@@ -3,6 +3,7 @@
 //! The tenant's id comes first in every key, statement and argument list; what works for all tenants says so.
 
 pub mod ending_queue;
+pub mod plan;
 
 mod admin;
 mod administration;

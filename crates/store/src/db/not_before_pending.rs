@@ -9,9 +9,29 @@ use sqlx::types::Json;
 
 use super::event::EventIds;
 use super::not_before_row::{PendingMarkRow, parts};
-use super::{Db, OutboxBacklog, bounded, on};
+use super::{Db, OutboxBacklog, bounded, on, retried};
 use crate::Error;
 use crate::record::{EndOutcome, EndedSession, Ending, NotBefore, PendingMark, Scope};
+
+/// Each row is looked up by its key, and locked in the order of the keys.
+pub(super) const MARK_UNTOLD_MARKS: &str = "WITH told AS MATERIALIZED ( \
+         SELECT mark.* FROM ( \
+             SELECT DISTINCT owner_id COLLATE \"C\" AS owner_id, event_id \
+             FROM unnest($1::text[], $2::bigint[]) AS asked (owner_id, event_id) ORDER BY owner_id, event_id \
+         ) AS asked CROSS JOIN LATERAL ( \
+             SELECT owner_id, event_id FROM bo_not_before \
+             WHERE bo_not_before.owner_id = asked.owner_id AND bo_not_before.event_id = asked.event_id OFFSET 0 FOR NO KEY UPDATE \
+         ) AS mark \
+     ) UPDATE bo_not_before SET untold = 1 FROM told \
+     WHERE bo_not_before.owner_id = told.owner_id AND bo_not_before.event_id = told.event_id";
+
+pub(super) const MARK_UNTOLD_MARKS_SQLITE: &str = "UPDATE bo_not_before SET untold = 1 FROM json_each($1) AS asked \
+     WHERE bo_not_before.owner_id = asked.value ->> 0 AND bo_not_before.event_id = asked.value ->> 1";
+
+pub(super) const LIST_MARKED: &str = "SELECT user_id, session_id FROM bo_session \
+     WHERE owner_id = $1 AND ended_at IS NULL AND (user_id, session_id) > ($2, $3) AND user_id <= $4 AND session_id < $5 \
+         AND ($6 <> 'system' OR sys_id = $7) \
+     ORDER BY user_id, session_id LIMIT $8";
 
 impl Db {
     /// Up to `limit` marks from before `made_before` that nobody is working on at `now`, the oldest first.
@@ -100,21 +120,16 @@ impl Db {
             // Behind every identifier.
             Scope::Tenant | Scope::System(_) => ("", "\u{10ffff}"),
         };
-        let rows: Vec<(String, i64)> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT user_id, session_id FROM bo_session \
-             WHERE owner_id = $1 AND ended_at IS NULL AND (user_id, session_id) > ($2, $3) AND user_id <= $4 AND session_id < $5 \
-                 AND ($6 <> 'system' OR sys_id = $7) \
-             ORDER BY user_id, session_id LIMIT $8",
-        )
-        .bind(mark.owner_id.as_str())
-        .bind(after.map_or(first, |(user_id, _)| user_id.as_str()))
-        .bind(after.map_or(i64::MIN, |(_, session_id)| session_id.number()))
-        .bind(last)
-        .bind(first_id_at(mark.not_before))
-        .bind(scope)
-        .bind(subject)
-        .bind(limit)
-        .fetch_all(connection))?;
+        let rows: Vec<(String, i64)> = on!(self, read, |connection| sqlx::query_as(LIST_MARKED,)
+            .bind(mark.owner_id.as_str())
+            .bind(after.map_or(first, |(user_id, _)| user_id.as_str()))
+            .bind(after.map_or(i64::MIN, |(_, session_id)| session_id.number()))
+            .bind(last)
+            .bind(first_id_at(mark.not_before))
+            .bind(scope)
+            .bind(subject)
+            .bind(limit)
+            .fetch_all(connection))?;
         let session = |(user_id, number): (String, i64)| {
             let user_id = UserId::try_from(user_id).map_err(|_| Error::Corrupt("user id"))?;
             Ok((user_id, SessionId::from_number(number)))
@@ -131,21 +146,16 @@ impl Db {
 
     /// Says that marks could not be told by way of Redis, so that the other nodes find them here.
     pub async fn mark_untold_marks(&self, marks: &[NotBefore]) -> Result<(), Error> {
-        let event_ids: Vec<i64> = marks.iter().map(|mark| mark.event_id).collect();
-        match self {
-            Self::Postgres(pool) => {
-                bounded!(pool, |connection| sqlx::query("UPDATE bo_not_before SET untold = 1 WHERE event_id = ANY($1)")
-                    .bind(&event_ids)
-                    .execute(connection)
-                    .map_ok(|_| ()))
-            }
-            Self::Sqlite { write, .. } => bounded!(write, |connection| sqlx::query(
-                "UPDATE bo_not_before SET untold = 1 WHERE event_id IN (SELECT value FROM json_each($1))"
-            )
-            .bind(Json(&event_ids))
-            .execute(connection)
-            .map_ok(|_| ())),
-        }
+        let keys: Vec<(&str, i64)> = marks.iter().map(|mark| (mark.owner_id.as_str(), mark.event_id)).collect();
+        retried!(|attempt| match self {
+            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query(MARK_UNTOLD_MARKS)
+                .bind(keys.iter().map(|(owner_id, _)| *owner_id).collect::<Vec<_>>())
+                .bind(keys.iter().map(|(_, event_id)| *event_id).collect::<Vec<_>>())
+                .execute(connection)
+                .map_ok(|_| ())),
+            Self::Sqlite { write, .. } =>
+                bounded!(write, |connection| sqlx::query(MARK_UNTOLD_MARKS_SQLITE).bind(Json(&keys)).execute(connection).map_ok(|_| ())),
+        })
     }
 
     /// Removes what was to be done about a mark: it is done.

@@ -6,7 +6,7 @@ use futures_util::TryFutureExt;
 use sqlx::types::Json;
 
 use super::event::{SESSION_ENDED, SESSION_ENDED_UNTOLD};
-use super::{Db, bounded, on};
+use super::{Db, bounded, on, retried};
 use crate::Error;
 use crate::record::EndedSession;
 
@@ -18,6 +18,26 @@ pub struct OutboxBacklog {
     /// When the oldest of them happened.
     pub oldest: Option<Timestamp>,
 }
+
+/// Each row is looked up by its key, and locked in the order of the keys.
+pub(super) const MARK_UNTOLD: &str = "WITH told AS MATERIALIZED ( \
+         SELECT event.event_id FROM (SELECT DISTINCT id FROM unnest($1::bigint[]) AS asked (id) ORDER BY id) AS asked \
+         CROSS JOIN LATERAL ( \
+             SELECT event_id FROM bo_outbox WHERE event_id = asked.id OFFSET 0 FOR NO KEY UPDATE \
+         ) AS event \
+     ) UPDATE bo_outbox SET kind = $2 FROM told WHERE bo_outbox.event_id = told.event_id";
+
+pub(super) const MARK_UNTOLD_SQLITE: &str = "UPDATE bo_outbox SET kind = $2 WHERE event_id IN (SELECT value FROM json_each($1))";
+
+/// The same.
+pub(super) const REMOVE_EVENTS: &str = "WITH told AS MATERIALIZED ( \
+         SELECT event.event_id FROM (SELECT DISTINCT id FROM unnest($1::bigint[]) AS asked (id) ORDER BY id) AS asked \
+         CROSS JOIN LATERAL ( \
+             SELECT event_id FROM bo_outbox WHERE event_id = asked.id OFFSET 0 FOR UPDATE \
+         ) AS event \
+     ) DELETE FROM bo_outbox USING told WHERE bo_outbox.event_id = told.event_id";
+
+pub(super) const REMOVE_EVENTS_SQLITE: &str = "DELETE FROM bo_outbox WHERE event_id IN (SELECT value FROM json_each($1))";
 
 impl Db {
     /// Up to `limit` ended sessions from before `created_before` that nobody has said to be told, the oldest first.
@@ -43,23 +63,22 @@ impl Db {
                 .execute(connection)
                 .map_ok(|_| ()));
         };
-        match self {
-            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query("UPDATE bo_outbox SET kind = $2 WHERE event_id = ANY($1)")
+        retried!(|attempt| match self {
+            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query(MARK_UNTOLD)
                 .bind(event_ids)
                 .bind(SESSION_ENDED_UNTOLD)
                 .execute(connection)
                 .map_ok(|_| ())),
-            Self::Sqlite { write, .. } => bounded!(write, |connection| sqlx::query(
-                "UPDATE bo_outbox SET kind = $2 WHERE event_id IN (SELECT value FROM json_each($1))"
-            )
-            .bind(Json(event_ids))
-            .bind(SESSION_ENDED_UNTOLD)
-            .execute(connection)
-            .map_ok(|_| ())),
-        }
+            Self::Sqlite { write, .. } => bounded!(write, |connection| sqlx::query(MARK_UNTOLD_SQLITE)
+                .bind(Json(event_ids))
+                .bind(SESSION_ENDED_UNTOLD)
+                .execute(connection)
+                .map_ok(|_| ())),
+        })
     }
 
-    /// Up to `limit` ended sessions that nobody has said to be told, the oldest first, behind `after`.
+    /// Up to `limit` ended sessions that nobody has said to be told, the oldest first, behind
+    /// `after`.
     pub async fn list_events(&self, after: Option<&EndedSession>, limit: i64) -> Result<Vec<EndedSession>, Error> {
         let payloads: Vec<Json<EndedSession>> = on!(self, read, |connection| sqlx::query_scalar(
             "SELECT payload FROM bo_outbox WHERE (created_at, event_id) > ($1, $2) AND kind IN ($3, $4) \
@@ -76,18 +95,16 @@ impl Db {
 
     /// Removes events that have been told; answers how many were there.
     pub async fn remove_events(&self, event_ids: &[i64]) -> Result<u64, Error> {
-        match self {
-            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query("DELETE FROM bo_outbox WHERE event_id = ANY($1)")
+        retried!(|attempt| match self {
+            Self::Postgres(pool) => bounded!(pool, |connection| sqlx::query(REMOVE_EVENTS)
                 .bind(event_ids)
                 .execute(connection)
                 .map_ok(|done| done.rows_affected())),
-            Self::Sqlite { write, .. } => {
-                bounded!(write, |connection| sqlx::query("DELETE FROM bo_outbox WHERE event_id IN (SELECT value FROM json_each($1))")
-                    .bind(Json(event_ids))
-                    .execute(connection)
-                    .map_ok(|done| done.rows_affected()))
-            }
-        }
+            Self::Sqlite { write, .. } => bounded!(write, |connection| sqlx::query(REMOVE_EVENTS_SQLITE)
+                .bind(Json(event_ids))
+                .execute(connection)
+                .map_ok(|done| done.rows_affected())),
+        })
     }
 
     /// How much has not been told.

@@ -7,11 +7,39 @@ use futures_util::TryFutureExt;
 
 use super::event::{Event, EventIds, EventLog, SESSION_STARTED, respread};
 use super::not_before::OpeningBounds;
-use super::session_row::{EndedRow, SessionRow, marked_columns, unmarked, with_marks};
+use super::session_row::{EndedRow, SessionRow, live, marked_columns, unmarked, with_marks};
 use super::{Db, on, transaction};
 use crate::Error;
 use crate::failpoint::{self, Guard};
 use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionFilter, SessionRecord};
+
+/// From the newest of them on, which is found once: see the ends of all of a user's sessions.
+pub(super) const REPLACE: &str = "UPDATE bo_session SET ended_at = $5, end_reason = $6, \
+         keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
+     WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
+         AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
+         AND (created_at, session_id) <= ( \
+             SELECT created_at, session_id FROM bo_session \
+             WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
+                 AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
+             ORDER BY created_at DESC, session_id DESC LIMIT 1 OFFSET $7) \
+     RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until";
+
+pub(super) const ROTATE: &str = concat!(
+    "UPDATE bo_session SET generation = generation + 1, refreshed_at = $4, idle_expires_at = $5, \
+         access_expires_at = CASE WHEN access_expires_at > $6 THEN access_expires_at ELSE $6 END \
+     WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND ",
+    live!(),
+    " AND idle_expires_at > $4 AND expires_at > $4 \
+     RETURNING session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, \
+         first_share_user_id, second_share_user_id, area_code, address, user_agent, ended_at, end_reason"
+);
+
+pub(super) const EXTEND_ACCESS: &str = concat!(
+    "UPDATE bo_session SET access_expires_at = CASE WHEN access_expires_at > $3 THEN access_expires_at ELSE $3 END \
+     WHERE owner_id = $1 AND session_id = $2 AND ",
+    live!()
+);
 
 impl Db {
     /// Opens a session and, where that makes more than the user may have in the system, ends the oldest ones: the
@@ -75,28 +103,16 @@ impl Db {
 
             let mut replaced = Vec::new();
             if let Some(limit) = new.limit {
-                // From the newest of them on, which is found once: see the ends of all of a user's sessions.
-                let rows: Vec<EndedRow> = sqlx::query_as(
-                    "UPDATE bo_session SET ended_at = $5, end_reason = $6, \
-                         keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
-                     WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
-                         AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
-                         AND (created_at, session_id) <= ( \
-                             SELECT created_at, session_id FROM bo_session \
-                             WHERE owner_id = $1 AND user_id = $2 AND sys_id = $3 AND session_id <> $4 \
-                                 AND ended_at IS NULL AND idle_expires_at > $5 AND expires_at > $5 \
-                             ORDER BY created_at DESC, session_id DESC LIMIT 1 OFFSET $7) \
-                     RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until",
-                )
-                .bind(owner_id.as_str())
-                .bind(session.user_id.as_str())
-                .bind(session.sys_id.as_str())
-                .bind(session.session_id.number())
-                .bind(session.created_at.0)
-                .bind(EndReason::Replaced.number())
-                .bind(i64::from(limit.saturating_sub(1)))
-                .fetch_all(&mut *connection)
-                .await?;
+                let rows: Vec<EndedRow> = sqlx::query_as(REPLACE)
+                    .bind(owner_id.as_str())
+                    .bind(session.user_id.as_str())
+                    .bind(session.sys_id.as_str())
+                    .bind(session.session_id.number())
+                    .bind(session.created_at.0)
+                    .bind(EndReason::Replaced.number())
+                    .bind(i64::from(limit.saturating_sub(1)))
+                    .fetch_all(&mut *connection)
+                    .await?;
                 let mut ids = EventIds::at(session.created_at, session.session_id, attempt);
                 for row in rows {
                     replaced.push(row.into_ended(|_, _| ids.draw())?);
@@ -235,12 +251,8 @@ impl Db {
         access_expires_at: Timestamp,
     ) -> Result<Rotation, Error> {
         let rows: Vec<SessionRow> = on!(self, write, |connection| sqlx::query_as(failpoint::statement(
-            "UPDATE bo_session SET generation = generation + 1, refreshed_at = $4, idle_expires_at = $5, \
-                 access_expires_at = CASE WHEN access_expires_at > $6 THEN access_expires_at ELSE $6 END \
-             WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND ended_at IS NULL AND idle_expires_at > $4 AND expires_at > $4 \
-             RETURNING session_id, sys_id, user_id, generation, created_at, refreshed_at, idle_expires_at, expires_at, \
-                 first_share_user_id, second_share_user_id, area_code, address, user_agent, ended_at, end_reason",
-            &[(Guard::RotateLive, "ended_at IS NULL", "TRUE"), (Guard::RotateOnce, "generation = $3", "generation >= $3")],
+            ROTATE,
+            &[(Guard::RotateLive, live!(), "TRUE"), (Guard::RotateOnce, "generation = $3", "generation >= $3")],
         ))
         .bind(owner_id.as_str())
         .bind(session_id.number())
@@ -258,15 +270,11 @@ impl Db {
     /// Records that an access token of the session lives until `access_expires_at`, before that token is handed out;
     /// false, and the token must not be, where the session has ended or is unknown.
     pub async fn extend_access(&self, owner_id: &OwnerId, session_id: SessionId, access_expires_at: Timestamp) -> Result<bool, Error> {
-        on!(self, write, |connection| sqlx::query(failpoint::statement(
-            "UPDATE bo_session SET access_expires_at = CASE WHEN access_expires_at > $3 THEN access_expires_at ELSE $3 END \
-             WHERE owner_id = $1 AND session_id = $2 AND ended_at IS NULL",
-            &[(Guard::ExtendAccess, "ended_at IS NULL", "TRUE")],
-        ))
-        .bind(owner_id.as_str())
-        .bind(session_id.number())
-        .bind(access_expires_at.0)
-        .execute(connection)
-        .map_ok(|done| done.rows_affected() > 0))
+        on!(self, write, |connection| sqlx::query(failpoint::statement(EXTEND_ACCESS, &[(Guard::ExtendAccess, live!(), "TRUE")]))
+            .bind(owner_id.as_str())
+            .bind(session_id.number())
+            .bind(access_expires_at.0)
+            .execute(connection)
+            .map_ok(|done| done.rows_affected() > 0))
     }
 }

@@ -29,6 +29,15 @@ macro_rules! with_marks {
     };
 }
 
+/// That a session which is looked up by its key has no end of its own. Not as `IS NULL`: Postgres
+/// would take an index of live sessions for the look-up, which it believes to be small, and walk
+/// through all of them.
+macro_rules! live {
+    () => {
+        "COALESCE(ended_at, 0) = 0"
+    };
+}
+
 /// That no mark refuses a session of this table. The high bits of its id are the instant at which it began.
 macro_rules! unmarked {
     ($session:literal) => {
@@ -58,7 +67,7 @@ macro_rules! unmarked {
     };
 }
 
-pub(super) use {marked_columns, unmarked, with_marks};
+pub(super) use {live, marked_columns, unmarked, with_marks};
 
 #[derive(sqlx::FromRow)]
 pub(super) struct SessionRow {

@@ -19,6 +19,7 @@ mod many_sessions;
 mod migration;
 mod not_before;
 mod outbox;
+mod plan;
 mod plugin;
 mod private_redis;
 mod race;

@@ -1,0 +1,2 @@
+-- Empty on purpose: only SQLite is told how far its indexes narrow a search down. Postgres measures
+-- that by itself, and its statements do not depend on it.

@@ -3,6 +3,7 @@
 mod administrator;
 mod audit;
 mod effects;
+mod nul;
 mod pages;
 mod plugins;
 mod problems;

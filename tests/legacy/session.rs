@@ -11,7 +11,12 @@ use serde_json::json;
 use super::fleet_of_test::{FleetOfTest, OK, OutcomeAnswer, SESSION, SESSIONS};
 use crate::support::{TestApp, route};
 
-each_backend!(a_session_is_opened_shown_and_ended, a_session_is_over_when_its_time_is, failures_are_counted_with_the_accounts);
+each_backend!(
+    u0000_in_a_body_is_no_internal_error,
+    a_session_is_opened_shown_and_ended,
+    a_session_is_over_when_its_time_is,
+    failures_are_counted_with_the_accounts
+);
 one_backend!(Local: what_is_not_signed_in_says_so, a_stale_cookie_is_replaced, wrong_input_has_its_codes, disabled_is_refused,
     whatever_is_refused_has_the_contracts_form, without_a_fleet_there_are_no_routes, under_tls_the_cookie_is_secure, a_used_session_does_not_run_idle);
 
@@ -44,6 +49,15 @@ async fn a_session_is_opened_shown_and_ended(app: TestApp) {
     assert_eq!(fleet.tenant.audited_ends(&fleet.user.id).await, 1);
     fleet.app.restart().await;
     thief.who().await.assert_outcome(Errno::SESSION);
+}
+
+async fn u0000_in_a_body_is_no_internal_error(app: TestApp) {
+    let fleet = FleetOfTest::start(app).await;
+    for (name, errno) in [("mobile", Errno::PARAMETER), ("password", Errno::LOGIN)] {
+        let mut body = fleet.credentials();
+        body[name] = json!("a\0b");
+        fleet.browser().sign_in(&body).await.assert_outcome(errno);
+    }
 }
 
 async fn a_session_is_over_when_its_time_is(app: TestApp) {

@@ -107,6 +107,12 @@ impl<E> Enveloped<E> {
         if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
             return Err(Unhandled::Fault(Fault::later(FaultKind::RATE_LIMITED, wait)));
         }
+        // U+0000 names nothing, and Postgres cannot look it up. The other contracts parse what they
+        // take from a target.
+        let uri = request.uri();
+        if admin::owns(uri.path()) && [uri.path(), uri.query().unwrap_or_default()].iter().any(|text| text.contains("%00")) {
+            return Err(Unhandled::Fault(Fault::of(FaultKind::BAD_REQUEST)));
+        }
         // The framework answers HEAD as GET without a body; here GET can sign a user out.
         if request.method() == Method::HEAD { Err(Unhandled::Method) } else { Ok(()) }
     }

@@ -115,7 +115,12 @@ pub enum Error {
 
 impl From<bo_auth_store::Error> for Error {
     fn from(error: bo_auth_store::Error) -> Self {
-        if error.is_unavailable() { Self::Unavailable(Some(error)) } else { Self::Internal(Box::new(error)) }
+        match error {
+            error if error.is_unavailable() => Self::Unavailable(Some(error)),
+            // The edges refuse such texts; this is for one that they do not know.
+            bo_auth_store::Error::Unstorable => Self::BadRequest,
+            error => Self::Internal(Box::new(error)),
+        }
     }
 }
 

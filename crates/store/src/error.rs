@@ -23,6 +23,9 @@ pub enum Error {
     /// that: it must begin at this instant or later.
     #[error("the session would have begun too early")]
     BeganTooEarly(bo_auth_core::time::Timestamp),
+    /// A text holds the character U+0000, which Postgres cannot hold. Nothing was written.
+    #[error("a text cannot be stored")]
+    Unstorable,
     /// A statement failed for a reason that is a defect, not an outage.
     #[error("a database statement failed")]
     Statement(#[source] sqlx::Error),
@@ -86,6 +89,7 @@ impl From<sqlx::Error> for Error {
                 Self::DatabaseUnavailable(error)
             }
             sqlx::Error::Database(database) if outage(database.code().as_deref()) => Self::DatabaseUnavailable(error),
+            sqlx::Error::Database(database) if matches!(database.code().as_deref(), Some("22021" | "22P05")) => Self::Unstorable,
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt("row"),
             _ => Self::Statement(error),
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Frame;
 use super::problem::{BODY_INVALID, FieldError, Problem};
 use crate::api::body::JsonBody;
+use crate::fault::FaultKind;
 
 /// The longest name of anything, in characters.
 const NAME_CHARACTERS: usize = 128;
@@ -33,8 +34,27 @@ impl Frame {
         if let Some(fault) = read.fault() {
             return Err(Problem::of(fault.kind()));
         }
-        Ok(Members { left: read.members()?.map().clone(), errors: Vec::new() })
+        let members = read.members()?.map();
+        // U+0000 means nothing anywhere, and Postgres cannot hold it: refused here, it is refused by every route, whatever the
+        // database.
+        if members.iter().any(has_nul) {
+            return Err(Problem::of(FaultKind::BAD_REQUEST).detail("a text of the body holds the character U+0000"));
+        }
+        Ok(Members { left: members.clone(), errors: Vec::new() })
     }
+}
+
+/// Whether a member holds U+0000, at any depth.
+fn has_nul((name, value): (&String, &Value)) -> bool {
+    fn holds(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.contains('\0'),
+            Value::Array(items) => items.iter().any(holds),
+            Value::Object(members) => members.iter().any(has_nul),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+    name.contains('\0') || holds(value)
 }
 
 impl Members {

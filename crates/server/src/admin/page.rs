@@ -32,7 +32,7 @@ impl PageRequest {
         }
         let after = cursor.filter(|cursor| !cursor.is_empty()).map(|cursor| {
             let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-            let text = String::from_utf8(bytes).ok()?;
+            let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
             Some(text.strip_prefix(list)?.strip_prefix(':')?.to_owned())
         });
         let after = match after {

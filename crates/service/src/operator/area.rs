@@ -40,6 +40,9 @@ pub fn read_areas(mut source: impl Read) -> Result<Vec<AreaRecord>, Error> {
         if row.len() != 3 || name.is_empty() {
             return Err(refuse("it must have three columns: code, parent (may be empty), name"));
         }
+        if name.contains('\0') {
+            return Err(refuse("the name holds the character U+0000"));
+        }
         let area_code = AreaCode::parse(code).map_err(|_| refuse("the code is not an identifier"))?;
         let parent_code =
             (!parent.is_empty()).then(|| AreaCode::parse(parent)).transpose().map_err(|_| refuse("the parent is not an identifier"))?;
@@ -140,6 +143,7 @@ mod tests {
             ("1,2,a\n2,1,b\n", "line 1: its parents form a circle, or lie more than 16 deep"),
             ("1,,\n", "line 1: it must have three columns: code, parent (may be empty), name"),
             ("a b,,x\n", "line 1: the code is not an identifier"),
+            ("1,,a\0b\n", "line 1: the name holds the character U+0000"),
             ("\n1,,a\n\r\n1,,b\n", "line 4: the code stands in line 2 already"),
             ("1,,\"a\nb\"\n1,,c\n", "line 3: the code stands in line 1 already"),
         ] {

@@ -92,7 +92,7 @@ async fn one_bad_ending_does_not_spoil_the_others() {
     endings[1].trace.address = Some("\0".to_owned());
     let outcomes = join_all(endings.into_iter().map(|ending| queue.end(ending))).await;
     assert_eq!(ended(outcomes[0].as_ref().unwrap()).session_id, sessions[0]);
-    assert!(matches!(outcomes[1], Err(Error::Statement(_))));
+    assert!(matches!(outcomes[1], Err(Error::Unstorable)));
     assert_eq!(ended(outcomes[2].as_ref().unwrap()).session_id, sessions[2]);
     assert_eq!(demo.find(sessions[1]).await.ended, None);
     db.close().await;

@@ -20,24 +20,24 @@ async fn ready(server: &Server) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
-/// Readiness as it is when no answer from before can be repeated any more.
-async fn ready_once(server: &Server, database: &str) -> (u16, Value) {
+/// Readiness as soon as it says this of a store: one look serves everybody for a moment.
+async fn ready_once(server: &Server, store: &str, state: &str) -> (u16, Value) {
     for _ in 0..200 {
         let (status, body) = ready(server).await;
-        if body["database"] == database {
+        if body[store] == state {
             return (status, body);
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    panic!("the database never was {database}: {:?}", ready(server).await)
+    panic!("the {store} never was {state}: {:?}", ready(server).await)
 }
 
 #[tokio::test]
 async fn a_server_works_over_tls_alone_and_doctor_says_that_it_does() {
     let authority = Authority::new();
     let postgres = authority.issue("postgres", &["localhost"]);
-    let postgres = Store::postgres("hostssl all all 127.0.0.1/32 trust\n", Some((&authority, &postgres)));
-    let redis = Store::redis(Some((&authority, &authority.issue("redis", &["localhost"]))), false);
+    let postgres = Store::postgres("hostssl all all 127.0.0.1/32 trust\n", Some((&authority, &postgres))).await;
+    let redis = Store::redis(Some((&authority, &authority.issue("redis", &["localhost"]))), false).await;
     let root = authority.certificate();
     let database = postgres.postgres_url(&format!("?sslmode=verify-full&sslrootcert={root}")).replace("127.0.0.1", "localhost");
     let cache = format!("rediss://localhost:{}?sslrootcert={root}", redis.port());
@@ -63,7 +63,7 @@ async fn a_server_works_over_tls_alone_and_doctor_says_that_it_does() {
 
 #[tokio::test]
 async fn a_postgres_that_takes_no_writes_is_not_called_healthy() {
-    let postgres = Store::postgres("host all all 127.0.0.1/32 trust\n", None);
+    let postgres = Store::postgres("host all all 127.0.0.1/32 trust\n", None).await;
     let database = postgres.postgres_url("");
     let place = Place::embedded();
     let server = place.serve(&["--master-key", MASTER_KEY, "--database-url", &database, "--single-node"]).await;
@@ -75,7 +75,7 @@ async fn a_postgres_that_takes_no_writes_is_not_called_healthy() {
     };
 
     alter("ALTER SYSTEM SET default_transaction_read_only = on").await;
-    let (status, body) = ready_once(&server, "read-only").await;
+    let (status, body) = ready_once(&server, "database", "read-only").await;
     assert_eq!((status, &body["status"]), (503, &json!("unavailable")));
     let stores = ["--database-url", &database, "--single-node"];
     let finding = found(&place, &stores, "database").await;
@@ -83,13 +83,14 @@ async fn a_postgres_that_takes_no_writes_is_not_called_healthy() {
     assert_eq!(found(&place, &stores, "database link").await["found"], "in clear text, on this machine");
 
     alter("ALTER SYSTEM RESET default_transaction_read_only").await;
-    assert_eq!(ready_once(&server, "ok").await.0, 200);
+    assert_eq!(ready_once(&server, "database", "ok").await.0, 200);
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_redis_that_takes_no_writes_is_named() {
-    let (postgres, redis) = (Store::postgres("host all all 127.0.0.1/32 trust\n", None), Store::redis(None, false));
+    let postgres = Store::postgres("host all all 127.0.0.1/32 trust\n", None).await;
+    let redis = Store::redis(None, false).await;
     let (database, cache) = (postgres.postgres_url(""), format!("redis://127.0.0.1:{}", redis.port()));
     let place = Place::embedded();
     let stores = ["--database-url", &database, "--redis-url", &cache];
@@ -99,9 +100,8 @@ async fn a_redis_that_takes_no_writes_is_named() {
     let () = redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1).query_async(&mut connection).await.unwrap();
     let replica = found(&place, &stores, "redis").await;
     assert!(replica["ok"] == false && replica["found"].as_str().unwrap().contains("replica"), "{replica}");
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let (status, body) = ready(&server).await;
-    assert_eq!((status, &body["redis"], &body["status"]), (200, &json!("read-only"), &json!("degraded")), "{body}");
+    let (status, body) = ready_once(&server, "redis", "read-only").await;
+    assert_eq!((status, &body["status"]), (200, &json!("degraded")), "{body}");
 
     let () = redis::cmd("REPLICAOF").arg("NO").arg("ONE").query_async(&mut connection).await.unwrap();
     let () = redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(1).query_async(&mut connection).await.unwrap();

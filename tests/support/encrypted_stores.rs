@@ -92,7 +92,7 @@ pub(crate) struct Store {
 impl Store {
     /// A Postgres that lets in whom these lines of its `pg_hba.conf` name; encrypted with a server's certificate, if one is
     /// given.
-    pub(crate) fn postgres(rules: &str, authority: Option<(&Authority, &Issued)>) -> Self {
+    pub(crate) async fn postgres(rules: &str, authority: Option<(&Authority, &Issued)>) -> Self {
         let directory = OpenDirectory::new();
         own(&directory.0);
         let data = directory.0.join("data");
@@ -119,11 +119,11 @@ impl Store {
             command.args(["-c", "ssl=on"]);
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Self { child, port, _directory: directory }.started()
+        Self { child, port, _directory: directory }.started().await
     }
 
     /// A Redis; one that speaks TLS only if it has a certificate, and then takes no client without one if `asks` says so.
-    pub(crate) fn redis(encrypted: Option<(&Authority, &Issued)>, asks: bool) -> Self {
+    pub(crate) async fn redis(encrypted: Option<(&Authority, &Issued)>, asks: bool) -> Self {
         let (directory, port) = (OpenDirectory::new(), free_port());
         let mut command = Command::new("redis-server");
         command.args(["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]).arg("--dir").arg(&directory.0);
@@ -136,7 +136,7 @@ impl Store {
             command.args(["--port", &number]);
         }
         let child = command.stdout(Stdio::null()).spawn().expect("redis-server must be installed; scripts/test installs it");
-        Self { child, port, _directory: directory }.started()
+        Self { child, port, _directory: directory }.started().await
     }
 
     /// The port it listens on.
@@ -150,11 +150,11 @@ impl Store {
     }
 
     /// Waits until it takes connections.
-    fn started(mut self) -> Self {
+    async fn started(mut self) -> Self {
         let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
             assert!(self.child.try_wait().unwrap().is_none() && begun.elapsed() < START, "the store does not start");
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self
     }

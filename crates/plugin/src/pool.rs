@@ -85,8 +85,8 @@ impl Pool {
         for _ in 0..=run_threads() {
             pool.0.spawn_runner()?;
         }
-        pool.0.spawn("plugin-patient", PATIENT, |shared| shared.serve_patient_runs())?;
-        pool.0.spawn("plugin-compiler", COMPILING, |shared| shared.serve_compilations())?;
+        pool.0.spawn("plugin-patient", PATIENT, Shared::serve_patient_runs)?;
+        pool.0.spawn("plugin-compiler", COMPILING, Shared::serve_compilations)?;
         Ok(pool)
     }
 
@@ -147,7 +147,7 @@ impl Shared {
     /// To be called by threads that have not stepped back: a new one has the priority of the one that makes it.
     fn spawn_runner(self: &Arc<Self>) -> io::Result<()> {
         self.lock().spare += 1;
-        self.spawn("plugin-runner", 0, |shared| shared.serve_runs()).inspect_err(|_| self.lock().spare -= 1)
+        self.spawn("plugin-runner", 0, Shared::serve_runs).inspect_err(|_| self.lock().spare -= 1)
     }
 
     fn submit_run(&self, owner: &str, job: Job, most: usize) -> Result<(), Undone> {

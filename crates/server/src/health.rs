@@ -48,8 +48,26 @@ struct Look {
 struct Report {
     /// `None` if the database does not answer.
     database: Option<DatabaseState>,
-    /// `None` if there is no Redis; what it says, or `None` if it does not answer.
-    redis: Option<Option<RedisHealth>>,
+    /// `None` if there is no Redis.
+    redis: Option<RedisReport>,
+}
+
+/// What Redis says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RedisReport {
+    Answers(RedisHealth),
+    Silent,
+}
+
+impl RedisReport {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Silent => "unavailable",
+            Self::Answers(RedisHealth::Writable) => "ok",
+            Self::Answers(RedisHealth::ReadOnly) => "read-only",
+            Self::Answers(RedisHealth::RefusesWrites) => "refuses writes",
+        }
+    }
 }
 
 impl Ready {
@@ -78,7 +96,7 @@ async fn ask(service: Arc<Service>, redis: Option<RedisConnection>) -> Report {
     let redis = async {
         match redis {
             None => None,
-            Some(redis) => Some(redis.health().await.ok()),
+            Some(redis) => Some(redis.health().await.map_or(RedisReport::Silent, RedisReport::Answers)),
         }
     };
     let (database, redis) = futures_util::join!(service.database_state(), redis);
@@ -92,7 +110,7 @@ impl Endpoint for Ready {
         let report = self.look().await;
         let lease = self.service.revocations.is_among_many().then(|| self.service.revocations.answers_from_memory());
         let ready = report.database.is_some_and(|state| state.is_ready());
-        let whole = report.redis.is_none_or(|redis| redis == Some(RedisHealth::Writable)) && lease != Some(false);
+        let whole = report.redis.is_none_or(|redis| redis == RedisReport::Answers(RedisHealth::Writable)) && lease != Some(false);
         let mut body = json!({
             "status": if !ready { "unavailable" } else if whole { "ok" } else { "degraded" },
             "database": match report.database {
@@ -103,12 +121,7 @@ impl Endpoint for Ready {
             },
         });
         if let Some(redis) = report.redis {
-            body["redis"] = json!(match redis {
-                None => "unavailable",
-                Some(RedisHealth::Writable) => "ok",
-                Some(RedisHealth::ReadOnly) => "read-only",
-                Some(RedisHealth::RefusesWrites) => "refuses writes",
-            });
+            body["redis"] = json!(redis.word());
         }
         if let Some(held) = lease {
             body["lease"] = json!(if held { "held" } else { "none" });

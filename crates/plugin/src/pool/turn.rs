@@ -44,7 +44,7 @@ pub(crate) fn give_way() {
         let worked = present.stopwatch.processor_time();
         if worked < QUANTUM {
             // Others kept it from working.
-            present.look_at = now + (QUANTUM - worked);
+            present.look_at = now + QUANTUM.saturating_sub(worked);
         } else if present.shared.leave_place() {
             step_back(PATIENT);
             *turn = None;

@@ -5,9 +5,9 @@ use bo_auth_store::{Db, Error, RedisConnection, RedisHealth, Transport};
 use crate::encrypted_stores::{Authority, Store};
 
 /// A Postgres whose certificate names `localhost` and not its address.
-fn postgres(authority: &Authority, rules: &str) -> Store {
+async fn postgres(authority: &Authority, rules: &str) -> Store {
     let issued = authority.issue("postgres", &["localhost"]);
-    Store::postgres(rules, Some((authority, &issued)))
+    Store::postgres(rules, Some((authority, &issued))).await
 }
 
 async fn transport(url: &str) -> Result<Transport, Error> {
@@ -31,7 +31,7 @@ fn causes(error: &Error) -> String {
 #[tokio::test]
 async fn a_postgres_that_refuses_clear_text_is_spoken_to_by_tls() {
     let authority = Authority::new();
-    let store = postgres(&authority, "hostssl all all 127.0.0.1/32 trust\n");
+    let store = postgres(&authority, "hostssl all all 127.0.0.1/32 trust\n").await;
     let root = format!("sslrootcert={}", authority.certificate());
     for parameters in [String::new(), "?sslmode=prefer".into(), "?sslmode=allow".into(), "?sslmode=require".into()] {
         let found = transport(&store.postgres_url(&parameters)).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_postgres_that_refuses_clear_text_is_spoken_to_by_tls() {
 #[tokio::test]
 async fn a_postgres_that_nobody_vouches_for_is_refused_and_the_cause_is_said() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let store = postgres(&authority, "hostssl all all 127.0.0.1/32 trust\n");
+    let store = postgres(&authority, "hostssl all all 127.0.0.1/32 trust\n").await;
     for (parameters, cause) in [
         ("?sslmode=verify-full".to_owned(), "UnknownIssuer"),
         ("?sslmode=verify-ca".to_owned(), "UnknownIssuer"),
@@ -68,7 +68,7 @@ async fn a_postgres_that_nobody_vouches_for_is_refused_and_the_cause_is_said() {
 #[tokio::test]
 async fn a_postgres_that_asks_for_a_client_certificate_is_shown_one() {
     let authority = Authority::new();
-    let store = postgres(&authority, "hostssl all all 127.0.0.1/32 cert\n");
+    let store = postgres(&authority, "hostssl all all 127.0.0.1/32 cert\n").await;
     assert!(transport(&store.postgres_url("?sslmode=require")).await.is_err());
     let client = authority.issue("client", &[]);
     let files = format!("sslcert={}&sslkey={}", client.certificate.display(), client.key.display());
@@ -81,8 +81,8 @@ async fn a_postgres_that_asks_for_a_client_certificate_is_shown_one() {
 #[tokio::test]
 async fn clear_text_is_spoken_where_a_postgres_takes_nothing_else_and_it_may_be() {
     let authority = Authority::new();
-    let without = Store::postgres("host all all 127.0.0.1/32 trust\n", None);
-    let refusing = postgres(&authority, "hostnossl all all 127.0.0.1/32 trust\n");
+    let without = Store::postgres("host all all 127.0.0.1/32 trust\n", None).await;
+    let refusing = postgres(&authority, "hostnossl all all 127.0.0.1/32 trust\n").await;
     for store in [&without, &refusing] {
         for parameters in ["", "?sslmode=allow", "?sslmode=disable"] {
             assert_eq!(transport(&store.postgres_url(parameters)).await.unwrap(), Transport::Local, "{parameters}");
@@ -96,7 +96,7 @@ async fn clear_text_is_spoken_where_a_postgres_takes_nothing_else_and_it_may_be(
 #[tokio::test]
 async fn a_redis_that_refuses_clear_text_is_spoken_to_by_tls() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let store = Store::redis(Some((&authority, &authority.issue("redis", &["localhost"]))), true);
+    let store = Store::redis(Some((&authority, &authority.issue("redis", &["localhost"]))), true).await;
     let client = authority.issue("client", &[]);
     let client = format!("sslcert={}&sslkey={}", client.certificate.display(), client.key.display());
     let health = async |address: String| RedisConnection::open(&address).unwrap().health().await;

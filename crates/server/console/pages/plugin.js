@@ -131,7 +131,7 @@ export async function pluginPage({ owner, name, admin, signal }) {
   function drawBanners() {
     if (!isOwn(plugin)) return;
     const off = plugin.switchedOff && h("div", { class: "banner is-bad" }, icon("failed"),
-      h("div", null, h("strong", null, t("state.switchedOff")), " ", plugin.switchedOffAt.length ? `${switchedOffWords(plugin)} ${t("banner.offThere")}` : plugin.activeVersion ? t("banner.offBack", { version: plugin.activeVersion, code: plugin.switchedOff.code }) : t("banner.off", { code: plugin.switchedOff.code })),
+      h("div", null, h("strong", null, t("state.switchedOff")), " ", plugin.switchedOffAt?.length ? `${switchedOffWords(plugin)} ${t("banner.offThere")}` : plugin.activeVersion ? t("banner.offBack", { version: plugin.activeVersion, code: plugin.switchedOff.code }) : t("banner.off", { code: plugin.switchedOff.code })),
       h("button", { type: "button", class: "button", onclick: () => { panel.select("failures"); document.getElementById("tab-failures").focus(); } }, t("banner.see")));
     const canary = plugin.canary && h("div", { class: "banner is-warn" }, icon("compare"), h("div", { class: "canary-words" }, t("banner.canary", { version: plugin.canary.version, share: plugin.canary.sharePercent })),
       mayWrite && h("button", { type: "button", class: "button", onclick: () => publish(plugin.canary.version, true) }, t("banner.promote")),

@@ -5,7 +5,7 @@ import { t } from "../base/text.js";
 /** Where a plugin stands back; nothing where it answers nowhere. */
 export function switchedOffWords(plugin) {
   const place = (off) => t("state.switchedOff.at", { version: off.version, route: off.route, system: off.sysId, code: off.code });
-  return plugin.switchedOffAt.map(place).join(" ");
+  return (plugin.switchedOffAt ?? []).map(place).join(" ");
 }
 
 /** What a plugin is at present. */

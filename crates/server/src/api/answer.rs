@@ -136,11 +136,9 @@ impl Answerer {
     pub async fn refuse_unseen(&self, request: &Unseen, fault: &Fault) -> Response {
         let language = request.language();
         let plugin = plugin_name(request.uri.query());
-        let text = |value: &'_ Option<HeaderValue>| value.as_ref().and_then(|value| value.to_str().ok().map(str::trim).map(str::to_owned));
-        let (owner_id, sys_id) = (text(&request.owner_id), text(&request.sys_id));
         let naming = RequestFacts {
-            owner_id: owner_id.as_deref().filter(|text| !text.is_empty()),
-            sys_id: sys_id.as_deref().filter(|text| !text.is_empty()),
+            owner_id: request.owner_id.as_ref().and_then(text_of),
+            sys_id: request.sys_id.as_ref().and_then(text_of),
             plugin: plugin.as_deref(),
             ..RequestFacts::of_legacy("", None)
         };
@@ -275,6 +273,11 @@ impl Unseen {
     fn language(&self) -> Language {
         Language::negotiate(self.accept_language.as_ref().and_then(|value| value.to_str().ok()))
     }
+}
+
+/// What a header says; empty and absent are one.
+fn text_of(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
 }
 
 /// A header that was sent once.

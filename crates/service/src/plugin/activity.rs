@@ -19,7 +19,8 @@ use crate::{Error, Service};
 
 /// The span of time that runs are counted in, in milliseconds.
 pub(super) const BUCKET_MS: i64 = 300_000;
-/// Failures that are held until they are written; beyond them only their number is known.
+/// Failures that are held until they are written, of one owner and of all; beyond them only their number is known.
+const FAILURES_OF_OWNER: usize = 40;
 const FAILURES: usize = 200;
 /// Recorded answers that are held until they are written, of one owner and of all.
 const SAMPLES_OF_OWNER: usize = 20;
@@ -108,7 +109,8 @@ impl PluginActivity {
         );
         let Some(owner_id) = plugin.owner_id().and_then(|text| OwnerId::parse(text).ok()) else { return };
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= FAILURES {
+        let own = failures.iter().filter(|(other, _)| *other == owner_id).count();
+        if failures.len() >= FAILURES || own >= FAILURES_OF_OWNER {
             return;
         }
         let number = |number: Option<usize>| number.and_then(|number| i64::try_from(number).ok());

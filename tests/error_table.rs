@@ -121,7 +121,7 @@ impl<'a> Scene<'a> {
                 assert_eq!(session.refresh().send().await.error_code(), error_code);
                 None
             }
-            "SESSION_PASSWORD_CHANGED" => Some(operator.set_password(owner_id, &user.account, "another").await.unwrap().0),
+            "SESSION_PASSWORD_CHANGED" => Some(operator.set_password(owner_id, &user.account, "another horse").await.unwrap().0),
             "SESSION_EXPIRED" => {
                 self.app.advance(Duration::from_hours(31 * 24));
                 return session.refresh().send().await;

@@ -51,7 +51,7 @@ async fn no_proof_of_one_tenant_serves_in_the_other(app: TestApp) {
     let [(one, own), (two, other)] = two_tenants(&app).await;
     let sessions = [&own, &other];
     // The passwords differ where the accounts are the same.
-    let (change, _) = two.node.operator().set_password(&two.owner_id, "li", "another").await.unwrap();
+    let (change, _) = two.node.operator().set_password(&two.owner_id, "li", "another horse").await.unwrap();
     two.node.apply(change).await;
     let other = {
         let user = other.user.clone();

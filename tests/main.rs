@@ -19,6 +19,7 @@ mod current_user;
 mod envelope;
 mod error_table;
 mod failpoints;
+mod guesses;
 mod health;
 mod isolation;
 mod keys;

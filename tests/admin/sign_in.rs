@@ -14,7 +14,9 @@ each_backend!(
     a_session_is_opened_used_and_ended,
     a_session_ends_by_itself,
     guessing_is_held_up,
-    what_ends_an_administrator_ends_the_session
+    what_ends_an_administrator_ends_the_session,
+    an_administrator_changes_their_own_password,
+    the_trail_of_administrators_is_for_those_of_the_platform,
 );
 one_backend!(Local:
     the_console_has_a_cookie_that_no_other_site_can_use,
@@ -182,4 +184,39 @@ async fn it_can_be_switched_off(app: TestApp) {
         assert_problem(&admin.request(method, path).send().await, 404, "ROUTE_UNKNOWN");
     }
     assert_eq!(app.bare_request(Method::GET, "/openapi/admin-v1.json").send().await.status, 404);
+}
+
+async fn an_administrator_changes_their_own_password(app: TestApp) {
+    let admin = Administrator::of_platform(&app).await;
+    let elsewhere = admin.signed_in().await;
+    let change = |current: &str, new: &str| {
+        admin.request(Method::POST, "/sessions/current/password").json(&json!({"currentPassword": current, "newPassword": new}))
+    };
+    assert_problem(&change("wrong", "correct horse battery").send().await, 401, "LOGIN_FAILED");
+    for unfit in ["tooshort", "password2024", &format!("{}1", admin.account())] {
+        assert_problem(&change(&admin.password(), unfit).send().await, 422, "REFUSED");
+    }
+    assert_eq!(elsewhere.get("/sessions/current").await.status, 200, "nothing has changed so far");
+    let changed = change(&admin.password(), "correct horse battery").send().await;
+    assert_eq!((changed.status, changed.json()), (200, json!({"endedSessions": 1})));
+    assert_eq!(admin.get("/sessions/current").await.status, 200, "the session that asked goes on");
+    assert_problem(&elsewhere.get("/sessions/current").await, 401, "SESSION_PASSWORD_CHANGED");
+    assert_problem(&admin.sign_in_with(&admin.password()).send().await, 401, "LOGIN_FAILED");
+    assert_eq!(admin.sign_in_with("correct horse battery").send().await.status, 201);
+}
+
+async fn the_trail_of_administrators_is_for_those_of_the_platform(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let (platform, of_tenant) = (Administrator::of_platform(&app).await, Administrator::of_tenant(&app, &tenant).await);
+    assert_problem(&of_tenant.sign_in_with("wrong").send().await, 401, "LOGIN_FAILED");
+    let page = platform.read(&format!("/tenants/bo-admin/audit-events?userId={}", of_tenant.record.user.user_id)).await;
+    let events = page["items"].as_array().unwrap();
+    // Ids of one instant follow no order of their own; the clock stands still here.
+    let mut kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["admin.added", "session.started", "sign-in.failed"]);
+    let failed = events.iter().find(|event| event["kind"] == "sign-in.failed").unwrap();
+    assert_eq!(failed["details"]["name"], of_tenant.account());
+    assert_problem(&of_tenant.get("/tenants/bo-admin/audit-events").await, 404, "NOT_FOUND");
+    assert_problem(&platform.get("/tenants/bo-admin/users").await, 404, "NOT_FOUND");
 }

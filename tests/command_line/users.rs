@@ -81,13 +81,14 @@ async fn a_new_password_ends_the_sessions_on_the_running_server() {
     let frontend = place.with_tenant("acme").await;
     let server = place.serve(&[]).await;
     let pair = server.sign_in(&frontend).await;
-    let set =
-        place.run_with_input(&["user", "set-password", "--owner", "acme", "--account", "lin", "--password-file", "-"], "another\n").await;
+    let set = place
+        .run_with_input(&["user", "set-password", "--owner", "acme", "--account", "lin", "--password-file", "-"], "another horse\n")
+        .await;
     assert_eq!((set.text(), set.stderr.as_str()), ("user lin has a new password; 1 session ended\n", ""));
     assert_eq!(server.code(&frontend.current(&pair)).await, "SESSION_PASSWORD_CHANGED");
     assert_eq!(server.code(&frontend.refresh(&pair)).await, "SESSION_PASSWORD_CHANGED");
     assert_eq!(server.code(&frontend.login()).await, "LOGIN_FAILED");
-    let next = Pair::of(&server.call(&frontend.login_as("lin", "another")).await);
+    let next = Pair::of(&server.call(&frontend.login_as("lin", "another horse")).await);
     assert_eq!(server.code(&frontend.current(&next)).await, "OK");
     server.stop().await;
 
@@ -97,4 +98,32 @@ async fn a_new_password_ends_the_sessions_on_the_running_server() {
     assert_eq!(server.code(&frontend.current(&next)).await, "SESSION_PASSWORD_CHANGED", "also where no server was there to be told");
     assert_eq!(server.code(&frontend.login_as("lin", made["password"].as_str().unwrap())).await, "OK");
     server.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_sign_in_is_a_line_of_the_log_and_unlocking_forgets_it() {
+    let place = Place::embedded();
+    let frontend = place.with_tenant("acme").await;
+    let server = place.serve(&[]).await;
+    // What a stranger chose makes no line that names another address.
+    let forged = r#"x","address":"192.0.2.66","reason":"LOGIN_FAILED"#;
+    assert_eq!(server.code(&frontend.login_as(forged, "hunter2 hunter2")).await, "LOGIN_FAILED");
+    for _ in 0..3 {
+        assert_eq!(server.code(&frontend.login_as("lin", "hunter2 hunter2")).await, "LOGIN_FAILED");
+    }
+    assert_eq!(server.code(&frontend.login()).await, "CAPTCHA_REQUIRED");
+    let unlocked = place.run(&["user", "unlock", "--owner", "acme", "--account", "lin"]).await;
+    assert_eq!((unlocked.text(), unlocked.stderr.as_str()), ("the failed sign-ins of user lin are forgotten\n", ""));
+    server.sign_in(&frontend).await;
+    let (_, lines) = server.stop().await;
+    let lines: Vec<String> = lines.iter().filter(|line| line["message"] == "sign-in failed").map(ToString::to_string).collect();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    for line in lines {
+        let (_, rest) = line.split_once(r#"","level":"WARN","message":"sign-in failed","address":""#).expect(&line);
+        assert!(rest.starts_with(r#"127.0.0.1","#), "{line}");
+        assert!(!rest.contains(r#","address":"#) && !line.contains("hunter2"), "{line}");
+        assert_eq!(line.matches(r#","reason":""#).count(), 1, "{line}");
+    }
+    let refused = place.run(&["user", "unlock", "--owner", "acme", "--account", "nobody"]).await;
+    assert!(refused.failure().contains("`bo-auth user list` shows them"), "{refused:?}");
 }

@@ -24,7 +24,7 @@ pub(super) struct FleetOfTest {
 }
 
 /// The fleet of a tenant's default system, under every name.
-pub(super) fn fleet_of(tenant: &Tenant) -> FleetConfiguration {
+pub(crate) fn fleet_of(tenant: &Tenant) -> FleetConfiguration {
     FleetConfiguration {
         hosts: Vec::new(),
         owner_id: tenant.owner_id.clone(),
@@ -36,7 +36,7 @@ pub(super) fn fleet_of(tenant: &Tenant) -> FleetConfiguration {
 }
 
 /// A user who can sign in with a mobile number; old servers know the user by a number.
-pub(super) async fn user_with_mobile(tenant: &Tenant, account: &str, number: &str, mobile: &str) -> User {
+pub(crate) async fn user_with_mobile(tenant: &Tenant, account: &str, number: &str, mobile: &str) -> User {
     let user = User { system: tenant.web(), account: account.to_owned(), id: UserId::parse(number).unwrap() };
     let new = NewUser {
         user_id: Some(user.id.clone()),
@@ -51,7 +51,7 @@ pub(super) async fn user_with_mobile(tenant: &Tenant, account: &str, number: &st
 }
 
 /// Starts the server again with these fleets.
-pub(super) async fn serve(app: &TestApp, fleets: Vec<FleetConfiguration>) {
+pub(crate) async fn serve(app: &TestApp, fleets: Vec<FleetConfiguration>) {
     app.restart_with(|configuration| configuration.legacy = LegacyConfiguration { fleets, grpc_listen: None }).await;
 }
 

@@ -9,3 +9,5 @@ mod grpc;
 mod grpc_wire;
 mod old_servers;
 mod session;
+
+pub(crate) use fleet_of_test::{fleet_of, serve, user_with_mobile};

@@ -39,6 +39,9 @@ pub enum Error {
     /// A settings document is not of the documented form.
     #[error("the settings document is not valid: {0}")]
     Settings(String),
+    /// A password may not be set; the text says what it must be.
+    #[error("{0}")]
+    PasswordRefused(String),
     /// A password is outside the accepted length, or could not be hashed.
     #[error("the password is not usable: {0}")]
     Password(&'static str),

@@ -6,12 +6,14 @@ pub mod area;
 pub mod digest;
 pub mod identifier;
 pub mod password;
+pub mod password_rule;
 pub mod random;
 pub mod sealing;
 pub mod session;
 pub mod settings;
 pub mod signing_key;
 pub mod stamp;
+pub mod text;
 pub mod time;
 pub mod token;
 

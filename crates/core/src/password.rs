@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordVerifier as _, Ver
 
 use crate::Error;
 use crate::random::Random;
+use crate::text::password_form;
 
 /// The longest password, in bytes.
 pub const PASSWORD_BYTES: usize = 1024;
@@ -37,6 +38,17 @@ impl Default for PasswordCost {
     }
 }
 
+/// Whether a password is the one that was hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// It is another.
+    Not,
+    /// It is, in its normal form.
+    Normal,
+    /// It is, in the form in which it was typed: it should be hashed anew, in its normal form.
+    AsTyped,
+}
+
 /// Hashes passwords at one cost, and verifies them at whatever cost they were hashed.
 pub struct PasswordHasher {
     cost: PasswordCost,
@@ -63,11 +75,12 @@ impl PasswordHasher {
         Ok(Self { cost, argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params), nobody })
     }
 
-    /// Hashes a password with a fresh salt; the result is a PHC string, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
+    /// Hashes a password, in its normal form, with a fresh salt; the result is a PHC string, `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
     ///
     /// # Errors
     /// [`Error::Password`] for a password that is empty or longer than [`PASSWORD_BYTES`].
     pub fn hash(&self, password: &[u8], random: &dyn Random) -> Result<String, Error> {
+        let password = &*password_form(password);
         if !has_accepted_length(password) {
             return Err(Error::Password("it must have 1 to 1024 bytes"));
         }
@@ -77,22 +90,42 @@ impl PasswordHasher {
         Ok(hash.to_string())
     }
 
-    /// Whether this is the password that was hashed. A text that is not a usable hash fits no password, at the
+    /// Whether this is the password that was hashed, in its normal form or as it was typed: older hashes are of what was
+    /// typed. Only a password that has two forms is tried twice, whatever it is compared with. A text that is not a usable hash fits no password, at the
     /// price of a hash. A hash of another cost takes that cost's time: [`PasswordHasher::needs_rehash`] evens it out.
-    pub fn verify(&self, password: &[u8], phc: &str) -> bool {
+    pub fn verify(&self, password: &[u8], phc: &str) -> Fit {
+        let form = password_form(password);
+        if self.verify_bytes(&form, phc) {
+            Fit::Normal
+        } else if *form != *password && self.verify_bytes(password, phc) {
+            Fit::AsTyped
+        } else {
+            Fit::Not
+        }
+    }
+
+    fn verify_bytes(&self, password: &[u8], phc: &str) -> bool {
         if !has_accepted_length(password) {
             return false;
         }
         if let Some((hash, _)) = usable(phc) {
             self.argon2.verify_password(password, &hash).is_ok()
         } else {
-            self.verify_nothing(password);
+            self.work_for_nobody(password);
             false
         }
     }
 
     /// Does the work of [`PasswordHasher::verify`] for a user who does not exist, so that nobody can tell.
     pub fn verify_nothing(&self, password: &[u8]) {
+        let form = password_form(password);
+        self.work_for_nobody(&form);
+        if *form != *password {
+            self.work_for_nobody(password);
+        }
+    }
+
+    fn work_for_nobody(&self, password: &[u8]) {
         if has_accepted_length(password)
             && let Ok(hash) = PasswordHash::new(&self.nobody)
         {
@@ -142,9 +175,28 @@ mod tests {
         let hasher = PasswordHasher::new(CHEAP).unwrap();
         let hash = hasher.hash("密码 123".as_bytes(), &random).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
-        assert!(hasher.verify("密码 123".as_bytes(), &hash));
-        assert!(!hasher.verify("密码 124".as_bytes(), &hash));
+        assert_eq!(hasher.verify("密码 123".as_bytes(), &hash), Fit::Normal);
+        assert_eq!(hasher.verify("密码 124".as_bytes(), &hash), Fit::Not);
         assert_ne!(hasher.hash("密码 123".as_bytes(), &random).unwrap(), hash, "salts are fresh");
+    }
+
+    #[test]
+    fn a_password_fits_in_every_form_in_which_it_can_be_typed() {
+        let random = SystemRandom::default();
+        let hasher = PasswordHasher::new(CHEAP).unwrap();
+        for (one, other) in
+            [("ｐａｓｓ１２", "pass12"), ("cafe\u{301}", "caf\u{e9}"), ("密码１２３", "密码123"), ("\u{1100}\u{1161}", "\u{ac00}")]
+        {
+            for (set, typed) in [(one, other), (other, one), (one, one)] {
+                let hash = hasher.hash(set.as_bytes(), &random).unwrap();
+                assert_eq!(hasher.verify(typed.as_bytes(), &hash), Fit::Normal, "{set:?} {typed:?}");
+            }
+            // A hash of an older version is of what was typed.
+            let old = hasher.argon2.hash_password_with_salt(one.as_bytes(), &[3; SALT_BYTES]).unwrap().to_string();
+            assert_eq!(hasher.verify(one.as_bytes(), &old), Fit::AsTyped, "{one:?}");
+        }
+        let hash = hasher.hash(b" two ", &random).unwrap();
+        assert_eq!(hasher.verify(b"two", &hash), Fit::Not, "white space counts");
     }
 
     #[test]
@@ -152,8 +204,8 @@ mod tests {
         let random = SystemRandom::default();
         let hasher = PasswordHasher::new(CHEAP).unwrap();
         let longest = hasher.hash(&[7; PASSWORD_BYTES], &random).unwrap();
-        assert!(hasher.verify(&[7; PASSWORD_BYTES], &longest));
-        assert!(!hasher.verify(&[7; PASSWORD_BYTES + 1], &longest));
+        assert_eq!(hasher.verify(&[7; PASSWORD_BYTES], &longest), Fit::Normal);
+        assert_eq!(hasher.verify(&[7; PASSWORD_BYTES + 1], &longest), Fit::Not);
         assert!(hasher.hash(&[], &random).is_err());
         assert!(hasher.hash(&[7; PASSWORD_BYTES + 1], &random).is_err());
     }
@@ -164,8 +216,8 @@ mod tests {
         let (_, params) = usable(&hasher.nobody).unwrap();
         assert_eq!((params.m_cost(), params.t_cost(), params.p_cost()), (19 * 1024, 2, 1));
         assert!(!hasher.needs_rehash(&hasher.nobody));
-        assert!(!hasher.verify(b"", &hasher.nobody));
-        assert!(!hasher.verify(b"password", &hasher.nobody));
+        assert_eq!(hasher.verify(b"", &hasher.nobody), Fit::Not);
+        assert_eq!(hasher.verify(b"password", &hasher.nobody), Fit::Not);
         hasher.verify_nothing(b"password");
     }
 
@@ -177,7 +229,7 @@ mod tests {
         let hash = cheap.hash(b"password", &random).unwrap();
         assert!(!cheap.needs_rehash(&hash));
         assert!(dear.needs_rehash(&hash));
-        assert!(dear.verify(b"password", &hash), "an older cost still verifies");
+        assert_eq!(dear.verify(b"password", &hash), Fit::Normal, "an older cost still verifies");
         for other in ["", "password", "$2b$12$abcdefghijklmnopqrstuv", &hash.replace("argon2id", "argon2i"), &hash.replace("v=19", "v=16")]
         {
             assert!(cheap.needs_rehash(other), "{other}");
@@ -189,7 +241,7 @@ mod tests {
         let hasher = PasswordHasher::new(CHEAP).unwrap();
         let hash = hasher.hash(b"password", &SystemRandom::default()).unwrap();
         for (from, to) in [("m=64", "m=4294967295"), ("t=1", "t=4294967295"), ("p=1", "p=8000000")] {
-            assert!(!hasher.verify(b"password", &hash.replace(from, to)), "{to}");
+            assert_eq!(hasher.verify(b"password", &hash.replace(from, to)), Fit::Not, "{to}");
         }
         assert!(PasswordHasher::new(PasswordCost { memory_kib: u32::MAX, ..CHEAP }).is_err());
         assert!(PasswordHasher::new(PasswordCost { memory_kib: 1, ..CHEAP }).is_err());

@@ -89,11 +89,16 @@ pub struct SystemSettings {
     pub response_schema: ResponseSchema,
     /// Origins that browsers may call from: exact, no wildcard.
     pub allowed_origins: Vec<String>,
-    /// Failed logins of one account after which a captcha is asked for; four times as many for one address.
+    /// Failed logins of one account from one address after which a captcha is asked for; four times as many of one
+    /// address over all accounts, and of one account over all addresses.
     pub captcha_after_failures: u32,
+    /// The fewest characters of a password that is set.
+    pub password_min_length: u32,
+    /// Refuse a password that many people have.
+    pub password_refuse_common: bool,
     /// Requests per minute from one address.
     pub address_requests_per_minute: u32,
-    /// Logins per minute of one account.
+    /// Logins per minute of one account from one address; over all addresses, those without a captcha.
     pub account_logins_per_minute: u32,
     /// Requests per minute of the whole tenant.
     pub tenant_requests_per_minute: u32,
@@ -121,6 +126,8 @@ impl Default for SystemSettings {
             response_schema: ResponseSchema::Camel,
             allowed_origins: Vec::new(),
             captcha_after_failures: 3,
+            password_min_length: 8,
+            password_refuse_common: true,
             address_requests_per_minute: 6_000,
             account_logins_per_minute: 30,
             tenant_requests_per_minute: 600_000,
@@ -187,6 +194,9 @@ impl SystemSettings {
         }
         if self.address_requests_per_minute == 0 || self.account_logins_per_minute == 0 || self.tenant_requests_per_minute == 0 {
             return refuse("requestsPerMinute", "must be at least 1");
+        }
+        if !(1..=128).contains(&self.password_min_length) {
+            return refuse("passwordMinLength", "must be 1 to 128");
         }
         if self.allowed_origins.iter().any(|origin| !is_origin(origin)) {
             return refuse("allowedOrigins", "must be exact origins such as https://app.example");

@@ -5,12 +5,21 @@ import { iconButton } from "./base/fields.js";
 import { icon, mark } from "./base/icon.js";
 import { remember, setting } from "./base/memory.js";
 import { complain } from "./base/notice.js";
-import { PLATFORM, address, go } from "./base/route.js";
+import { ADMINISTRATORS, PLATFORM, address, go } from "./base/route.js";
 import { LANGUAGES, chooseLanguage, currentLanguage, t, useLanguage } from "./base/text.js";
 import { pages } from "./pages/index.js";
+import { changePassword } from "./pages/password.js";
 
 const THEMES = ["auto", "light", "dark"];
 let tenants = null;
+
+const isScope = (owner) => owner === PLATFORM || owner === ADMINISTRATORS;
+
+/** Whether a tenant, or what stands in its place, has a page. */
+const isOpen = (owner, page) => Boolean(page) && (owner === ADMINISTRATORS ? page.ofAdministrators : owner !== PLATFORM || page.ofPlatform);
+
+/** The page that a tenant, or what stands in its place, begins with. */
+const homePage = (owner) => (owner === ADMINISTRATORS ? "audit" : "plugins");
 
 /** Where an admin begins. */
 export const homeOf = (admin) => admin.ownerId ?? setting("tenant") ?? PLATFORM;
@@ -47,15 +56,15 @@ function tenantChoice(admin, place) {
   const select = h("select", { class: "input", "aria-label": t("shell.tenant"), id: "tenant" });
   const offer = (items) => {
     const options = items.map((one) => h("option", { value: one.ownerId }, one.name && one.name !== one.ownerId ? `${one.name} — ${one.ownerId}` : one.ownerId));
-    if (place.owner !== PLATFORM && !items.some((one) => one.ownerId === place.owner)) options.unshift(h("option", { value: place.owner }, place.owner));
-    fill(select, h("option", { value: PLATFORM }, t("shell.platform")), options);
+    if (!isScope(place.owner) && !items.some((one) => one.ownerId === place.owner)) options.unshift(h("option", { value: place.owner }, place.owner));
+    fill(select, h("option", { value: PLATFORM }, t("shell.platform")), h("option", { value: ADMINISTRATORS }, t("shell.administrators")), options);
     select.value = place.owner;
   };
   offer(tenants ?? []);
   allTenants().then((items) => { tenants = items; offer(items); }, complain);
   select.addEventListener("change", () => {
-    remember("tenant", select.value);
-    go(select.value, select.value === PLATFORM || !pages[place.page] ? "plugins" : place.page);
+    if (select.value !== ADMINISTRATORS) remember("tenant", select.value);
+    go(select.value, isOpen(select.value, pages[place.page]) ? place.page : homePage(select.value));
   });
   return select;
 }
@@ -78,7 +87,7 @@ export function shell({ admin, place, main, signedOut, redraw }) {
     tenants = null;
     return signedOut();
   };
-  const items = Object.entries(pages).filter(([, page]) => page.inMenu && (place.owner !== PLATFORM || page.ofPlatform));
+  const items = Object.entries(pages).filter(([, page]) => page.inMenu && isOpen(place.owner, page));
   const link = ([name]) =>
     h("a", { href: address(place.owner, name), "aria-current": place.page === name ? (place.name ? "true" : "page") : null }, icon(name), h("span", null, t(`nav.${name}`)));
   // A link to a fragment would be taken for a place of ours.
@@ -86,11 +95,11 @@ export function shell({ admin, place, main, signedOut, redraw }) {
   return h("div", { class: "shell" },
     skip,
     h("header", { class: "top" },
-      h("a", { class: "brand", href: address(place.owner, "plugins"), "aria-label": t("shell.home") }, mark(), h("span", null, "bo-auth")),
+      h("a", { class: "brand", href: address(place.owner, homePage(place.owner)), "aria-label": t("shell.home") }, mark(), h("span", null, "bo-auth")),
       h("div", { class: "top-tenant" }, tenantChoice(admin, place)),
       h("div", { class: "top-tools" },
         languageSwitch(redraw), themeSwitch(),
-        h("span", { class: "who", title: t(`role.${admin.role}`) }, admin.name || admin.account),
+        h("button", { type: "button", class: "button is-quiet who", id: "password", title: `${t(`role.${admin.role}`)} · ${t("password.title")}`, onclick: () => changePassword() }, admin.name || admin.account),
         h("button", { type: "button", class: "button is-quiet", id: "sign-out", onclick: leave }, icon("leave"), h("span", null, t("shell.signOut"))))),
     h("nav", { class: "rail", "aria-label": t("shell.pages") }, items.map(link)),
     main);

@@ -239,7 +239,7 @@ const fn accepted(admitted: Admitted) -> Result<(), Error> {
 
 /// A rate whose burst is ten seconds' worth, and never less than ten.
 pub(crate) fn per_minute<'a>(name: &'static str, key: &'a str, per_minute: u32) -> Rate<'a> {
-    Rate { name, key, per_minute, burst: (per_minute / 6).max(10) }
+    Rate::per_minute(name, key, per_minute, (per_minute / 6).max(10))
 }
 
 /// What must be new about a stamp. The second version's nonce counts once whatever the system says of GUIDs.

@@ -1,15 +1,14 @@
 //! The captcha that a login needs after repeated failures: drawn for a GUID that the frontend chose, answered once.
 
+mod picture;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use bo_auth_core::address::ClientPrefix;
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
-use bo_auth_core::settings::SystemSettings;
 use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::cache::Cached;
-use captcha::Captcha;
-use captcha::filters::{Dots, Noise, Wave};
 use serde::{Deserialize, Serialize};
 
 use crate::call::per_minute;
@@ -29,19 +28,10 @@ impl Cached for CachedCaptcha {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CaptchaAnswer(pub String);
 
-/// How long failures are remembered.
-const FAILURE_MEMORY: Duration = Duration::from_mins(15);
-
-/// Failures of one address, over all accounts, count a quarter: many people may share an address.
-const ADDRESS_ALLOWANCE: u64 = 4;
-
-/// Capitals and digits that cannot be taken for one another.
-const ALPHABET: &[u8] = b"ACDEFGHJKMNPQRTUVWXY34679";
+/// Capitals and digits that cannot be taken for one another, turned and crossed out as they are.
+const ALPHABET: &[u8; 20] = b"ACDEFHJKMNPRTUWXY379";
 
 const LENGTH: usize = 5;
-
-/// Width and height in pixels: room for the widest text.
-const SIZE: (u32, u32) = (280, 96);
 
 /// Pictures per minute for one address.
 const PICTURES_PER_MINUTE: u32 = 60;
@@ -82,97 +72,25 @@ impl Service {
 
     async fn draw(&self, text: String) -> Result<Vec<u8>, Error> {
         let _turn = self.captcha_drawing.acquire().await.map_err(|_| Error::Unavailable(None))?;
-        let drawn = tokio::task::spawn_blocking(move || png_of(&text));
+        let random = Arc::clone(&self.random);
+        let drawn = tokio::task::spawn_blocking(move || picture::draw(&text, &*random));
         drawn
             .await
             .map_err(|error| Error::Internal(Box::new(error)))?
-            .ok_or_else(|| Error::Internal("the captcha's font lacks a character".into()))
+            .ok_or_else(|| Error::Internal("a character of the captcha has no strokes".into()))
     }
 
-    /// Refuses where a captcha is needed and was not, or wrongly, answered. An answer counts once, right or wrong.
-    pub(crate) async fn verify_captcha(
-        &self,
-        owner_id: &OwnerId,
-        settings: &SystemSettings,
-        subject: &FailureSubject<'_>,
-        answered: Option<(&str, &str)>,
-    ) -> Result<(), Error> {
-        let threshold = u64::from(settings.captcha_after_failures);
-        let account = self.failures(owner_id, &subject.account_key()).await;
-        let address = self.failures(owner_id, &subject.address_key(self.client_prefix)).await;
-        if account < threshold && address < threshold.saturating_mul(ADDRESS_ALLOWANCE) {
-            return Ok(());
-        }
-        let (guid, code) = answered.ok_or(Error::CaptchaRequired)?;
+    /// What was read from the picture of a GUID. An answer counts once, right or wrong.
+    ///
+    /// # Errors
+    /// [`Error::CaptchaInvalid`].
+    pub(crate) async fn verify_captcha(&self, owner_id: &OwnerId, guid: &str, code: &str) -> Result<CaptchaAnswer, Error> {
         if !is_verify_guid(guid) {
             return Err(Error::CaptchaInvalid);
         }
         let expected = self.cache.take::<CachedCaptcha>(owner_id, guid).await?.ok_or(Error::CaptchaInvalid)?;
-        if expected.value.0.eq_ignore_ascii_case(code) { Ok(()) } else { Err(Error::CaptchaInvalid) }
-    }
-
-    /// How many failures are remembered. A cache that is away keeps nobody from signing in: guessing is then slowed by the
-    /// rates alone, which each node goes on judging by itself.
-    async fn failures(&self, owner_id: &OwnerId, key: &str) -> u64 {
-        let counted = self.cache.counter(owner_id, key).await;
-        counted.unwrap_or_else(|error| {
-            forgiven(&error);
-            0
-        })
-    }
-
-    /// Counts a failed login against the account and the address.
-    pub(crate) async fn count_failure(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) {
-        for key in [subject.account_key(), subject.address_key(self.client_prefix)] {
-            if let Err(error) = self.cache.increase(owner_id, &key, FAILURE_MEMORY).await {
-                forgiven(&error);
-            }
-        }
-    }
-
-    /// A login that succeeded clears the account's failures; the address keeps its own, or one good account would
-    /// hide the guessing of others.
-    pub(crate) async fn clear_failures(&self, owner_id: &OwnerId, subject: &FailureSubject<'_>) {
-        if let Err(error) = self.cache.reset(owner_id, &subject.account_key()).await {
-            forgiven(&error);
-        }
-    }
-}
-
-/// The text as a picture; `None` where the font lacks one of its characters. Takes some milliseconds.
-fn png_of(text: &str) -> Option<Vec<u8>> {
-    let mut picture = Captcha::new();
-    for character in text.chars() {
-        picture.set_chars(&[character]).add_char();
-    }
-    if picture.chars_as_string() != text {
-        return None;
-    }
-    picture.apply_filter(Wave::new(2.0, 9.0).horizontal()).apply_filter(Wave::new(1.0, 5.0).vertical());
-    picture.view(SIZE.0, SIZE.1).apply_filter(Noise::new(0.2)).apply_filter(Dots::new(6).min_radius(2).max_radius(5));
-    picture.as_png()
-}
-
-fn forgiven(error: &bo_auth_store::Error) {
-    metrics::counter!("bo_auth_admission_degraded_total").increment(1);
-    tracing::debug!(%error, "failed logins are not remembered");
-}
-
-/// Whose failures are counted.
-pub(crate) struct FailureSubject<'a> {
-    /// The name that was signed in with, whether it exists or not.
-    pub(crate) account: &'a str,
-    /// The client's address.
-    pub(crate) address: &'a str,
-}
-
-impl FailureSubject<'_> {
-    fn account_key(&self) -> String {
-        format!("failed-account-{}", self.account)
-    }
-
-    fn address_key(&self, prefix: ClientPrefix) -> String {
-        format!("failed-address-{}", prefix.key(self.address))
+        let answer = expected.value.as_ref();
+        if answer.0.eq_ignore_ascii_case(code.trim()) { Ok(answer.clone()) } else { Err(Error::CaptchaInvalid) }
     }
 }
 
@@ -188,17 +106,39 @@ fn random_text(random: &dyn Random) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bo_auth_core::random::SystemRandom;
+
     use super::*;
 
     #[test]
-    fn every_character_can_be_drawn_and_five_of_the_widest_fit() {
+    fn every_character_can_be_drawn() {
+        let random = SystemRandom::default();
         for character in ALPHABET {
             let text = char::from(*character).to_string().repeat(LENGTH);
-            let png = png_of(&text).unwrap();
+            let png = picture::draw(&text, &random).unwrap();
             assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{text}");
+            let size = [picture::SIZE.0, picture::SIZE.1].map(|pixels| u32::from(pixels).to_be_bytes());
             // IHDR: width and height, big-endian.
-            assert_eq!([&png[16..20], &png[20..24]], [SIZE.0.to_be_bytes(), SIZE.1.to_be_bytes()]);
+            assert_eq!([&png[16..20], &png[20..24]], [size[0], size[1]]);
         }
-        assert_eq!(png_of("L"), None);
+        assert_eq!(picture::draw("L", &random), None);
+    }
+
+    #[test]
+    fn no_two_pictures_of_a_text_are_alike() {
+        let random = SystemRandom::default();
+        assert_ne!(picture::draw("ACDEF", &random), picture::draw("ACDEF", &random));
+    }
+
+    /// Writes pictures to look at, and to hold against a reader of text: `BO_AUTH_PICTURES=directory scripts/test write_pictures`.
+    #[test]
+    fn write_pictures() {
+        let Some(directory) = std::env::var_os("BO_AUTH_PICTURES") else { return };
+        let random = SystemRandom::default();
+        for number in 0..300 {
+            let text = random_text(&random);
+            let path = std::path::Path::new(&directory).join(format!("{number:04}-{text}.png"));
+            std::fs::write(path, picture::draw(&text, &random).unwrap()).unwrap();
+        }
     }
 }

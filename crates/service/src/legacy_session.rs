@@ -12,8 +12,8 @@ use bo_auth_store::old_sessions::OldSession;
 use bo_auth_store::record::{Actor, Credentials, RequestTrace, SessionRecord, UserRecord};
 use bo_auth_store::revocation::SessionKey;
 
+use crate::authentication::{Claim, Contract, is_name};
 use crate::call::{RequestFacts, per_minute};
-use crate::captcha::FailureSubject;
 use crate::legacy_fleet::Fleet;
 use crate::{Call, Error, Service};
 
@@ -156,24 +156,18 @@ impl Call<'_> {
         RequestTrace { address: Some(self.facts.address.to_owned()), ..RequestTrace::default() }
     }
 
-    /// The user, when number and password fit. Failures count against the account, so that guessing here and at the
-    /// third version's login is one guessing.
+    /// The user, if number and password fit. Failures count against the number that was typed, here and as a name at
+    /// the third version's login, and against no other name of the user: that would tell whose number it is.
     async fn verify_mobile(&self, request: &LegacySignIn<'_>) -> Result<Credentials, Error> {
-        let (service, owner_id, settings) = (self.service, &self.tenant.owner_id, &self.system.settings);
         let mobile = request.mobile;
-        if mobile.len() > MOBILE_BYTES || mobile.chars().any(char::is_control) {
+        if mobile.len() > MOBILE_BYTES || !is_name(mobile) {
             return Err(Error::ParameterInvalid("mobile"));
         }
         if request.password.len() > PASSWORD_BYTES {
             return Err(Error::ParameterInvalid("password"));
         }
-        let found = service.db.find_credentials_by_mobile(owner_id, mobile).await?;
-        let account = found.as_ref().map_or(mobile, |credentials| &credentials.user.account).to_owned();
-        let rates = [per_minute("account", &account, settings.account_logins_per_minute)];
-        service.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.now).await?;
-        let subject = FailureSubject { account: &account, address: self.facts.address };
-        service.verify_captcha(owner_id, settings, &subject, request.captcha).await?;
-        self.verify_credentials(found, request.password.as_bytes().to_vec(), &subject).await
+        let password = request.password.as_bytes().to_vec();
+        self.authenticate(&Claim { contract: Contract::V1, name: mobile, password, captcha: request.captcha }).await
     }
 
     /// Ends the session of a cookie, if it is one of this system, and removes the old servers' session of that name.

@@ -21,7 +21,10 @@ pub mod tenant;
 pub mod user_profile;
 
 mod announcer;
+mod authentication;
 mod error;
+mod failed_sign_in;
+mod guesses;
 mod password_desk;
 mod shaping;
 mod stamp_counter;

@@ -6,11 +6,10 @@ use std::time::Duration;
 use bo_auth_core::session::{SessionId, time_ordered_id};
 use bo_auth_core::stamp::decrypt_password;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::record::{Credentials, NewSession, RequestTrace, SessionRecord, UserRecord};
 
-use crate::call::{PluginRule, RequestFacts, Shaping, per_minute};
-use crate::captcha::FailureSubject;
+use crate::authentication::{Claim, Contract, is_name};
+use crate::call::{PluginRule, RequestFacts, Shaping};
 use crate::ending::Inserted;
 use crate::token_pair::TokenPair;
 use crate::user_profile::Fetched;
@@ -18,9 +17,6 @@ use crate::{Call, Error, Service};
 
 /// The longest user agent that is recorded, in characters.
 const USER_AGENT_CHARACTERS: usize = 256;
-
-/// The longest name to sign in with, in bytes.
-const ACCOUNT_BYTES: usize = 128;
 
 /// How many ids and beginnings are tried for a session before the login is put off.
 const ID_ATTEMPTS: usize = 64;
@@ -71,58 +67,14 @@ impl Service {
 }
 
 impl Call<'_> {
-    /// The user, when name and password fit. An unknown name and a wrong password take the same steps.
+    /// The user, if name and password fit.
     async fn verify_password(&self, request: &LoginRequest<'_>) -> Result<Credentials, Error> {
-        let (service, owner_id, settings) = (self.service, &self.tenant.owner_id, &self.system.settings);
-        let account = request.user_name;
-        if account.len() > ACCOUNT_BYTES || account.chars().any(char::is_control) {
+        if !is_name(request.user_name) {
             return Err(Error::ParameterInvalid("userName"));
         }
-        let rates = [per_minute("account", account, settings.account_logins_per_minute)];
-        service.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.now).await?;
-        let subject = FailureSubject { account, address: self.facts.address };
-        service.verify_captcha(owner_id, settings, &subject, request.captcha).await?;
-
         let password = self.plain_password(request.password)?;
-        let found = service.db.find_credentials(owner_id, account).await?;
-        self.verify_credentials(found, password, &subject).await
-    }
-
-    /// The user who was found, when the password fits and the user is not disabled; a failure is counted.
-    pub(crate) async fn verify_credentials(
-        &self,
-        found: Option<Credentials>,
-        password: Vec<u8>,
-        subject: &FailureSubject<'_>,
-    ) -> Result<Credentials, Error> {
-        let (service, owner_id) = (self.service, &self.tenant.owner_id);
-        let hash = found.as_ref().map(|credentials| credentials.password_hash.clone());
-        let fits = service.passwords.verify(password.clone(), hash).await?;
-        let Some(mut credentials) = found.filter(|_| fits) else {
-            service.count_failure(owner_id, subject).await;
-            return Err(Error::LoginFailed);
-        };
-        if credentials.user.disabled {
-            return Err(Error::UserDisabled);
-        }
-        service.clear_failures(owner_id, subject).await;
-        if service.passwords.needs_rehash(&credentials.password_hash) {
-            credentials.password_hash = self.renew_hash(&credentials, password).await?;
-        }
-        Ok(credentials)
-    }
-
-    /// Hashes the password anew, at what a hash costs now; answers the hash that the user's row then holds.
-    async fn renew_hash(&self, credentials: &Credentials, password: Vec<u8>) -> Result<String, Error> {
-        let (service, owner_id, user) = (self.service, &self.tenant.owner_id, &credentials.user);
-        let renewed = service.passwords.hash(password.clone()).await?;
-        if service.db.set_password_hash(owner_id, &user.user_id, &credentials.password_hash, &renewed).await? {
-            return Ok(renewed);
-        }
-        // Another login has renewed it at the same time, or the password has changed: what stands there now decides.
-        let hash = service.db.find_credentials(owner_id, &user.account).await?.map(|present| present.password_hash);
-        let fits = service.passwords.verify(password, hash.clone()).await?;
-        hash.filter(|_| fits).ok_or(Error::LoginFailed)
+        let claim = Claim { contract: Contract::V3, name: request.user_name, password, captcha: request.captcha };
+        self.authenticate(&claim).await
     }
 
     /// The password as it was typed.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bo_auth_core::password::{PasswordCost, PasswordHasher};
+use bo_auth_core::password::{Fit, PasswordCost, PasswordHasher};
 use bo_auth_core::random::Random;
 use tokio::sync::Semaphore;
 
@@ -43,13 +43,13 @@ impl PasswordDesk {
     }
 
     /// Whether the password is the hash's; the same work is done where there is no hash.
-    pub(crate) async fn verify(&self, password: Vec<u8>, hash: Option<String>) -> Result<bool, Error> {
+    pub(crate) async fn verify(&self, password: Vec<u8>, hash: Option<String>) -> Result<Fit, Error> {
         self.run(move |hasher| {
             if let Some(hash) = hash {
                 return hasher.verify(&password, &hash);
             }
             hasher.verify_nothing(&password);
-            false
+            Fit::Not
         })
         .await
     }

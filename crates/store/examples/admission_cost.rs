@@ -34,10 +34,7 @@ async fn admit_many(admission: Admission, task: u64) -> Result<u64, bo_auth_stor
         let mut digest = [0; 16];
         digest[..8].copy_from_slice(&call.to_le_bytes());
         digest[8..].copy_from_slice(&task.to_le_bytes());
-        let rates = [
-            Rate { name: "address", key: address, per_minute: 600_000, burst: 100_000 },
-            Rate { name: "tenant", key: "", per_minute: 60_000_000, burst: 60_000_000 },
-        ];
+        let rates = [Rate::per_minute("address", address, 600_000, 100_000), Rate::per_minute("tenant", "", 60_000_000, 60_000_000)];
         let request = AdmissionRequest { nonce: Some((digest, Duration::from_mins(10))), rates: &rates };
         let now = Timestamp(1_700_000_000_000 + i64::try_from(call / 1000).unwrap_or(0));
         accepted += u64::from(admission.admit(&owner_id, &request, now).await? == Admitted::Accepted);

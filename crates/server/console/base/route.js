@@ -3,6 +3,9 @@
 /** The scope whose plugins are offered to every tenant; it stands where a tenant's id would. */
 export const PLATFORM = "platform";
 
+/** The tenant that is reserved for administrators; its trail is what they did themselves. */
+export const ADMINISTRATORS = "bo-admin";
+
 /** The place that the address names. */
 export function here() {
   const [owner = "", page = "", name = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decode);

@@ -9,5 +9,5 @@ export const pages = {
   plugins: { open: (place) => (place.name ? pluginPage(place) : pluginsPage(place)), inMenu: true, ofPlatform: true },
   sessions: { open: sessionsPage, inMenu: true },
   users: { open: usersPage, inMenu: true },
-  audit: { open: auditPage, inMenu: true },
+  audit: { open: auditPage, inMenu: true, ofAdministrators: true },
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bo_auth_core::identifier::UserId;
+use bo_auth_core::identifier::{OwnerId, UserId};
 use bo_auth_core::session::SessionId;
 use bo_auth_store::record::{AuditFilter, AuditRecord, StampUse};
 use poem::Request;
@@ -112,7 +112,8 @@ impl Audit {
     /// List audit events
     ///
     /// What users, administrators and the service did, the newest first. `platform` in the place of a tenant's id stands for what
-    /// is offered to all, for administrators of the platform.
+    /// is offered to all, and `bo-admin` for what concerns administrators themselves: their sign-ins, failed ones included. Both are
+    /// for administrators of the platform.
     #[oai(path = "/tenants/:ownerId/audit-events", method = "get", operation_id = "listAuditEvents")]
     #[expect(clippy::too_many_arguments, reason = "each is a parameter of the request")]
     async fn list(
@@ -158,7 +159,7 @@ impl Audit {
         (user_id, session_id, kind): (Option<&str>, Option<&str>, Option<String>),
         (limit, cursor): (Option<u32>, Option<String>),
     ) -> Result<Success<EventPage>, Problem> {
-        let caller = self.0.plugin_editor(request, owner_id).await?;
+        let owner_id = self.trail_of(request, owner_id).await?;
         let page = PageRequest::read("audit-events", limit, cursor.as_deref())?;
         let before = page.after(|text| SessionId::parse(text).map(SessionId::number))?;
         let session = |text: &str| SessionId::parse(text).ok_or_else(|| Problem::parameter("sessionId", "it is 16 hexadecimal digits"));
@@ -167,10 +168,19 @@ impl Audit {
             user_id: user_id.map(UserId::parse).transpose().map_err(|_| Problem::parameter("userId", IDENTIFIER))?,
             session_id: session_id.map(session).transpose()?,
         };
-        let events = self.0.service.db.list_audit_events(&caller.owner_id, &filter, before, page.rows()).await?;
+        let events = self.0.service.db.list_audit_events(&owner_id, &filter, before, page.rows()).await?;
         let (events, next) = page.cut(events, |last| SessionId::from_number(last.event_id).to_string());
         let views: Vec<EventView> = events.into_iter().map(EventView::new).collect();
         Ok(Success::of((views, next).into()))
+    }
+
+    /// Whose trail a request is about: a tenant's within reach, or for administrators of the platform what is offered to all
+    /// and what administrators did themselves.
+    async fn trail_of(&self, request: &Request, owner_id: &str) -> Result<OwnerId, Problem> {
+        if owner_id == OwnerId::admin().as_str() && self.0.admin(request).await?.require_platform().is_ok() {
+            return Ok(OwnerId::admin());
+        }
+        Ok(self.0.plugin_editor(request, owner_id).await?.owner_id)
     }
 
     async fn uses(

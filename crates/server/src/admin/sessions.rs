@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bo_auth_service::admin::{Admin, AdminSignIn};
+use bo_auth_service::admin::{Admin, AdminPasswordChange, AdminSignIn};
 use bo_auth_store::record::AdminReach;
 use http::HeaderValue;
 use http::header::{SET_COOKIE, USER_AGENT};
@@ -14,6 +14,7 @@ use super::Frame;
 use super::caller::COOKIE;
 use super::problem::Problem;
 use super::reply::{NoContent, Picture, Reply, Success};
+use super::users::EndedView;
 use crate::api::body::JsonBody;
 use crate::proxy::{address_text, client_address, is_https};
 
@@ -28,6 +29,20 @@ pub(super) struct SignInBody {
     account: String,
     /// The password.
     password: String,
+    /// GUID whose captcha picture was shown.
+    verify_guid: Option<String>,
+    /// What was read from the picture.
+    verify_code: Option<String>,
+}
+
+/// What an administrator changes their own password with.
+#[derive(Object)]
+#[oai(rename = "OwnPasswordRequest", rename_all = "camelCase")]
+pub(super) struct OwnPasswordBody {
+    /// The password until now.
+    current_password: String,
+    /// The password from now on: ten characters at least, and not a common one.
+    new_password: String,
     /// GUID whose captcha picture was shown.
     verify_guid: Option<String>,
     /// What was read from the picture.
@@ -97,6 +112,15 @@ impl Sessions {
         self.0.admin(request).await.map(|admin| Success::of(AdminView::new(&admin))).into()
     }
 
+    /// Change one's own password
+    ///
+    /// Ends the administrator's other sessions with the reason `PASSWORD_CHANGED`; this one goes on. A wrong current password
+    /// is `LOGIN_FAILED` and counts as a failed sign-in; after repeated ones a captcha is asked for.
+    #[oai(path = "/sessions/current/password", method = "post", operation_id = "changeOwnPassword")]
+    async fn change_password(&self, request: &Request, body: JsonBody<OwnPasswordBody>) -> Reply<EndedView> {
+        self.renew_password(request, body).await.into()
+    }
+
     /// Sign out
     ///
     /// Ends the session and takes the console's cookie back.
@@ -136,6 +160,18 @@ impl Sessions {
             token: opened.token,
         };
         Ok(Success::of(view).header(SET_COOKIE, cookie))
+    }
+
+    async fn renew_password(&self, request: &Request, body: JsonBody<OwnPasswordBody>) -> Result<Success<EndedView>, Problem> {
+        let admin = self.0.admin(request).await?;
+        let mut members = self.0.read(request, body).await?;
+        let (current, new) = (members.required_text("currentPassword"), members.required_text("newPassword"));
+        let (guid, code) = (members.text("verifyGuid"), members.text("verifyCode"));
+        members.finish()?;
+        let captcha = guid.as_deref().zip(code.as_deref());
+        let change = AdminPasswordChange { current: &current, new: &new, captcha };
+        let ended = self.0.service.change_admin_password(&admin, &change).await?;
+        Ok(Success::of(EndedView { ended_sessions: ended as u64 }))
     }
 
     async fn close(&self, request: &Request) -> Result<Success<()>, Problem> {

@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::condition::if_match;
 use super::page::{PageRequest, page};
 use super::problem::{NOT_FOUND, Problem};
-use super::reply::{Reply, Success};
+use super::reply::{NoContent, Reply, Success};
 use crate::api::body::JsonBody;
 
 /// The routes of users.
@@ -180,6 +180,19 @@ impl Users {
     ) -> Reply<EndedView> {
         self.renew_password(request, (&owner_id, &user_id), body).await.into()
     }
+
+    /// Unlock a user
+    ///
+    /// Forgets the user's failed sign-ins, so that no delay and no captcha is left of them.
+    #[oai(path = "/tenants/:ownerId/users/:userId/unlock", method = "post", operation_id = "unlockUser")]
+    async fn unlock(
+        &self,
+        request: &Request,
+        #[oai(name = "ownerId")] owner_id: Path<String>,
+        #[oai(name = "userId")] user_id: Path<String>,
+    ) -> NoContent {
+        self.forget_failures(request, &owner_id, &user_id).await.into()
+    }
 }
 
 fn answer(user: UserRecord) -> Success<UserView> {
@@ -256,6 +269,12 @@ impl Users {
         Ok(answer(find_user(&caller, user_id).await?))
     }
 
+    async fn forget_failures(&self, request: &Request, owner_id: &str, user_id: &str) -> Result<Success<()>, Problem> {
+        let (caller, user) = self.find(request, owner_id, user_id).await?;
+        caller.operator.unlock(&caller.owner_id, &user).await?;
+        Ok(Success::of(()))
+    }
+
     async fn renew_password(
         &self,
         request: &Request,
@@ -267,7 +286,7 @@ impl Users {
         let mut members = self.0.read(request, body).await?;
         let password = members.required_text("password");
         members.finish()?;
-        let (_, ended) = caller.operator.set_password_of(&caller.owner_id, user.user_id, &password, Some(unchanged_since)).await?;
+        let (_, ended) = caller.operator.set_password_of(&caller.owner_id, user, &password, Some(unchanged_since)).await?;
         Ok(Success::of(EndedView { ended_sessions: ended.len() as u64 }))
     }
 }

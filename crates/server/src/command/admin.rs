@@ -24,6 +24,8 @@ pub(crate) enum Admin {
     Disable(Disable),
     /// Set an administrator's password and end all of their sessions.
     SetPassword(SetPassword),
+    /// Forget an administrator's failed sign-ins: no delay and no captcha is left.
+    Unlock(Unlock),
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +80,15 @@ pub(crate) struct SetPassword {
     stores: StoreOptions,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Unlock {
+    /// Name the administrator signs in with.
+    #[arg(long)]
+    account: String,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
 impl Admin {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
@@ -85,6 +96,7 @@ impl Admin {
             Self::List(command) => command.run(output).await,
             Self::Disable(command) => command.run(output).await,
             Self::SetPassword(command) => command.run(output).await,
+            Self::Unlock(command) => command.run(output).await,
         }
     }
 }
@@ -139,6 +151,17 @@ impl SetPassword {
         output.result(&json!({"account": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
             let shown = password.shown_line();
             format!("administrator {} has a new password; {}{shown}", self.account, sessions_ended(ended.len()))
+        })
+    }
+}
+
+impl Unlock {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let change = stores.operator.unlock_admin(&self.account).await?;
+        stores.tell(&[change], output).await?;
+        output.result(&json!({"account": self.account, "unlocked": true}), || {
+            format!("the failed sign-ins of administrator {} are forgotten", self.account)
         })
     }
 }

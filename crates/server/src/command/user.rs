@@ -23,6 +23,8 @@ pub(crate) enum User {
     Disable(Disable),
     /// Set a user's password and end all of the user's sessions.
     SetPassword(SetPassword),
+    /// Forget a user's failed sign-ins, so that no delay and no captcha is left of them.
+    Unlock(Unlock),
 }
 
 #[derive(Debug, Args)]
@@ -98,6 +100,18 @@ pub(crate) struct SetPassword {
     stores: StoreOptions,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Unlock {
+    /// Id of the tenant.
+    #[arg(long)]
+    owner: OwnerId,
+    /// Name the user signs in with.
+    #[arg(long)]
+    account: String,
+    #[command(flatten)]
+    stores: StoreOptions,
+}
+
 impl User {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         match self {
@@ -105,6 +119,7 @@ impl User {
             Self::List(command) => command.run(output).await,
             Self::Disable(command) => command.run(output).await,
             Self::SetPassword(command) => command.run(output).await,
+            Self::Unlock(command) => command.run(output).await,
         }
     }
 }
@@ -166,6 +181,17 @@ impl SetPassword {
         output.result(&json!({"userName": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
             let shown = password.shown_line();
             format!("user {} has a new password; {}{shown}", self.account, sessions_ended(ended.len()))
+        })
+    }
+}
+
+impl Unlock {
+    async fn run(self, output: Output) -> Result<(), Failure> {
+        let stores = OperatorStores::open(self.stores).await?;
+        let change = stores.operator.unlock_user(&self.owner, &self.account).await?;
+        stores.tell(&[change], output).await?;
+        output.result(&json!({"userName": self.account, "unlocked": true}), || {
+            format!("the failed sign-ins of user {} are forgotten", self.account)
         })
     }
 }

@@ -33,6 +33,7 @@ files! {
     "main.js"
     "pages/audit.js"
     "pages/index.js"
+    "pages/password.js"
     "pages/plugin.js"
     "pages/plugins.js"
     "pages/sessions.js"

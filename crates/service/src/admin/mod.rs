@@ -10,7 +10,7 @@ use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::time::Timestamp;
 use bo_auth_store::record::{AdminReach, AdminRecord, RequestTrace, SessionRecord};
 
-pub use self::sign_in::{AdminSignIn, SignedInAdmin};
+pub use self::sign_in::{AdminPasswordChange, AdminSignIn, SignedInAdmin};
 
 use crate::operator::{Author, Operator};
 use crate::tenant::Tenant;

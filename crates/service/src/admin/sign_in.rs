@@ -6,15 +6,14 @@ use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
 use bo_auth_store::admission::AdmissionRequest;
-use bo_auth_store::record::{Actor, Credentials};
+use bo_auth_store::record::Actor;
 
 use super::{Admin, idle_end};
+use crate::authentication::{Claim, Contract, is_name};
 use crate::call::per_minute;
-use crate::captcha::FailureSubject;
-use crate::{Call, Error, RequestFacts, Service};
+use crate::{Error, RequestFacts, Service};
 
-/// The longest account and the longest password, in bytes.
-const ACCOUNT_BYTES: usize = 128;
+/// The longest password, in bytes.
 const PASSWORD_BYTES: usize = 1024;
 
 /// Sign-ins per minute from one address.
@@ -27,6 +26,17 @@ pub struct AdminSignIn<'a> {
     pub account: &'a str,
     /// The password as it was typed.
     pub password: &'a str,
+    /// GUID of a captcha, and what was read from its picture.
+    pub captcha: Option<(&'a str, &'a str)>,
+}
+
+/// What an administrator changes their own password with. Not `Debug`: both are secrets.
+#[derive(Clone, Copy)]
+pub struct AdminPasswordChange<'a> {
+    /// The password until now.
+    pub current: &'a str,
+    /// The password from now on.
+    pub new: &'a str,
     /// GUID of a captcha, and what was read from its picture.
     pub captcha: Option<(&'a str, &'a str)>,
 }
@@ -63,7 +73,9 @@ impl Service {
             self.passwords.verify(request.password.as_bytes().to_vec(), None).await?;
             return Err(Error::LoginFailed);
         };
-        let credentials = call.verify_admin_password(request).await?;
+        let password = request.password.as_bytes().to_vec();
+        let claim = Claim { contract: Contract::Admin, name: request.account, password, captcha: request.captcha };
+        let credentials = call.authenticate(&claim).await?;
         let (owner_id, user_id) = (&call.tenant.owner_id, &credentials.user.user_id);
         let record = self.db.find_admin(owner_id, user_id).await?.ok_or(Error::LoginFailed)?;
         let record = call.enabled_admin(record).await?;
@@ -75,7 +87,7 @@ impl Service {
     }
 
     async fn admit_admin(&self, address: &str, request: &AdminSignIn<'_>, now: Timestamp) -> Result<(), Error> {
-        if request.account.len() > ACCOUNT_BYTES || request.account.chars().any(char::is_control) {
+        if !is_name(request.account) {
             return Err(Error::ParameterInvalid("account"));
         }
         if request.password.len() > PASSWORD_BYTES {
@@ -84,6 +96,25 @@ impl Service {
         let client = self.client_prefix.key(address);
         let rates = [per_minute("sign-in", &client, SIGN_INS_PER_MINUTE)];
         self.admit(&OwnerId::admin(), &AdmissionRequest { nonce: None, rates: &rates }, now).await
+    }
+
+    /// Gives an administrator a new password of their own choice; their other sessions end. Answers how many. A wrong
+    /// current password counts as a failed sign-in, since whoever has found a session open could guess here as well.
+    ///
+    /// # Errors
+    /// [`Error::LoginFailed`] for a wrong current password, [`Error::Refused`] for a new one that may not be set, and those of
+    /// guessing: [`Error::CaptchaRequired`], [`Error::CaptchaInvalid`], [`Error::RateLimited`].
+    pub async fn change_admin_password(self: &Arc<Self>, admin: &Admin, change: &AdminPasswordChange<'_>) -> Result<usize, Error> {
+        if change.current.len() > PASSWORD_BYTES || change.new.len() > PASSWORD_BYTES {
+            return Err(Error::ParameterInvalid("password"));
+        }
+        let facts = RequestFacts::of_legacy(&admin.address, None);
+        let call = self.open_admin_call(&facts).await?.ok_or(Error::TokenInvalid)?;
+        let password = change.current.as_bytes().to_vec();
+        let name = &admin.record.user.account;
+        call.authenticate(&Claim { contract: Contract::Admin, name, password, captcha: change.captcha }).await?;
+        let (_, ended) = admin.operator(self).change_own_password(admin, change.new).await?;
+        Ok(ended.len())
     }
 
     /// Ends the session of a token, as its own administrator does.
@@ -95,18 +126,5 @@ impl Service {
         let call = self.open_admin_call(&facts).await?.ok_or(Error::TokenInvalid)?;
         call.end_one(admin.session.session_id, EndReason::LoggedOut, Actor::User, call.admin_trace()).await?;
         Ok(())
-    }
-}
-
-impl Call<'_> {
-    /// The user, when account and password fit. An unknown account and a wrong password take the same steps.
-    async fn verify_admin_password(&self, request: &AdminSignIn<'_>) -> Result<Credentials, Error> {
-        let (service, owner_id, settings) = (self.service, &self.tenant.owner_id, &self.system.settings);
-        let rates = [per_minute("account", request.account, settings.account_logins_per_minute)];
-        service.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.now).await?;
-        let subject = FailureSubject { account: request.account, address: self.facts.address };
-        service.verify_captcha(owner_id, settings, &subject, request.captcha).await?;
-        let found = service.db.find_credentials(owner_id, request.account).await?;
-        self.verify_credentials(found, request.password.as_bytes().to_vec(), &subject).await
     }
 }

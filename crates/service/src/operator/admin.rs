@@ -1,18 +1,19 @@
 //! Administrators: users of the tenant that is reserved for them, added and disabled from the command line.
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::password_rule::PasswordRule;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_store::record::{AdminReach, AdminRecord, Administration, EndedSession};
 use serde_json::json;
 
 use super::tenant::NewTenant;
-use super::user::{NewUser, UserChange};
+use super::user::{NewUser, UserChange, verify_password_rule};
 use super::{Change, Operator};
 use crate::Error;
-use crate::admin::CONSOLE;
+use crate::admin::{Admin, CONSOLE};
 
-/// The shortest password of an administrator, in characters.
-const PASSWORD_CHARACTERS: usize = 10;
+/// Administrators reach more than users do, and are fewer: their passwords can be asked to be longer.
+const PASSWORD_RULE: PasswordRule = PasswordRule { min_length: 10, refuse_common: true };
 
 /// An administrator who is to be added.
 #[derive(Debug, Clone)]
@@ -36,8 +37,13 @@ impl Operator {
             self.get_tenant(reached).await?;
         }
         let user = NewUser { user_id: None, account: new.account, name: new.name, mobile: None, push_name: None, area_codes: Vec::new() };
-        verify_length(password)?;
         let admin = AdminRecord { user: self.prepare_user(user)?, reach: new.reach };
+        verify_password_rule(&PASSWORD_RULE, password, &admin.user)?;
+        let taken = || Error::Conflict("there is an administrator of this account already".to_owned());
+        self.verify_names_free(&OwnerId::admin(), &admin.user).await.map_err(|error| match error {
+            Error::Conflict(_) => taken(),
+            other => other,
+        })?;
         let hash = self.hash(password).await?;
         self.make_admin_tenant().await?;
         let mut event = self.event("admin.added", Some(json!({"account": admin.user.account, "role": admin.reach.role()})));
@@ -45,7 +51,7 @@ impl Operator {
         let owner_id = OwnerId::admin();
         let added = Administration::AddAdmin(&admin, &hash);
         let change = self.administer(&owner_id, &added, None, &event, None).await.map_err(|error| match error {
-            Error::Conflict(_) => Error::Conflict("there is an administrator of this account already".to_owned()),
+            Error::Conflict(_) => taken(),
             other => other,
         })?;
         Ok((admin, change))
@@ -69,14 +75,34 @@ impl Operator {
         self.change_user(&OwnerId::admin(), user, change, None).await
     }
 
+    /// Forgets all failed sign-ins under an administrator's account.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such account.
+    pub async fn unlock_admin(&self, account: &str) -> Result<Change, Error> {
+        let user = self.get_admin(account).await?.user;
+        self.unlock(&OwnerId::admin(), &user).await
+    }
+
     /// Gives an administrator a new password. All of their sessions end in the same transaction.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is no such account, [`Error::Refused`] where the password is not usable.
     pub async fn set_admin_password(&self, account: &str, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
-        let user_id = self.get_admin(account).await?.user.user_id;
-        verify_length(password)?;
-        self.set_password_of(&OwnerId::admin(), user_id, password, None).await
+        let user = self.get_admin(account).await?.user;
+        verify_password_rule(&PASSWORD_RULE, password, &user)?;
+        self.replace_password(&OwnerId::admin(), user.user_id, password, None, None).await
+    }
+
+    /// Gives an administrator the new password of their own choice. Their other sessions end in the same transaction.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the password is not usable.
+    pub(crate) async fn change_own_password(&self, admin: &Admin, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
+        let user = &admin.record.user;
+        verify_password_rule(&PASSWORD_RULE, password, user)?;
+        let except = Some(admin.session.session_id);
+        self.replace_password(&OwnerId::admin(), user.user_id.clone(), password, None, except).await
     }
 
     /// The administrator of an account.
@@ -111,12 +137,4 @@ impl Operator {
             Err(error) => Err(error),
         }
     }
-}
-
-/// Administrators reach more than users do, and are fewer: their passwords can be asked to be longer.
-fn verify_length(password: &str) -> Result<(), Error> {
-    if password.chars().count() < PASSWORD_CHARACTERS {
-        return Err(Error::Refused(format!("an administrator's password has at least {PASSWORD_CHARACTERS} characters")));
-    }
-    Ok(())
 }

@@ -25,6 +25,7 @@ use bo_auth_store::{Cache, Db};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::guesses::unlock_names;
 use crate::plugin::PluginDesk;
 use crate::tenant_registry::CachedTenant;
 use crate::user_profile::CachedUser;
@@ -167,12 +168,15 @@ impl Operator {
     }
 }
 
+/// What adding a user is refused with, whichever of the three it is.
+pub(super) const NAME_TAKEN: &str = "the user id, account or mobile number is taken";
+
 /// What the store refuses, in words for the operator.
 pub(crate) fn refusal(error: bo_auth_store::Error) -> Error {
     use bo_auth_store::Error as Store;
     match error {
         Store::Exists(what) if what != "event" => Error::Conflict(match what {
-            "user" => "the user id, account or mobile number is taken".to_owned(),
+            "user" => NAME_TAKEN.to_owned(),
             what => format!("there is a {what} of this name already"),
         }),
         Store::Missing(what) => Error::NotFound(format!("there is no such {what}")),
@@ -225,6 +229,10 @@ impl Service {
             self.tenants.forget(&change.owner_id, &self.cache).await;
             if let Some(user_id) = &change.user_id {
                 self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
+                // An operator who has changed a user, or unlocked one, could not reach what is counted in this memory.
+                if let Some(user) = self.db.find_user(&change.owner_id, user_id).await? {
+                    unlock_names(&self.cache, &change.owner_id, &user).await?;
+                }
             }
         }
         self.announce_pending(self.clock.now().plus(CLOCK_DIFFERENCE)).await?;

@@ -30,7 +30,7 @@ impl AddressGate {
     /// How long the address has to wait.
     pub fn admit(&self, address: &str, now: Timestamp) -> Result<(), Duration> {
         let client = self.prefix.key(address);
-        let rate = Rate { name: "gate", key: &client, per_minute: self.per_minute, burst: self.burst };
+        let rate = Rate::per_minute("gate", &client, self.per_minute, self.burst);
         self.limiter.admit("", &[rate], now)
     }
 

@@ -22,7 +22,7 @@ fn shared() -> Admission {
 }
 
 fn rate<'a>(name: &'static str, key: &'a str, per_minute: u32, burst: u32) -> Rate<'a> {
-    Rate { name, key, per_minute, burst }
+    Rate::per_minute(name, key, per_minute, burst)
 }
 
 async fn admit(admission: &Admission, owner_id: &OwnerId, nonce: Option<u8>, rates: &[Rate<'_>]) -> Admitted {

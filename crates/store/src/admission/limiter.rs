@@ -189,7 +189,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
     fn rate<'a>(name: &'static str, key: &'a str, burst: u32) -> Rate<'a> {
-        Rate { name, key, per_minute: 60, burst }
+        Rate::per_minute(name, key, 60, burst)
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_refused_request_counts_against_no_rate_and_waits_for_the_slowest() {
         let limiter = RateLimiter::new();
-        let slow = Rate { name: "tenant", key: "", per_minute: 6, burst: 1 };
+        let slow = Rate::per_minute("tenant", "", 6, 1);
         assert_eq!(limiter.admit("a", &[rate("address", "b", 3), slow], NOW), Ok(()));
         for _ in 0..10 {
             assert_eq!(limiter.admit("a", &[rate("address", "b", 3), slow], NOW), Err(Duration::from_secs(10)));

@@ -12,8 +12,10 @@ pub struct Rate<'a> {
     pub name: &'static str,
     /// Who is counted.
     pub key: &'a str,
-    /// How many a minute in the long run; zero allows nothing.
-    pub per_minute: u32,
+    /// How many in each period, in the long run; zero allows nothing.
+    pub allowed: u32,
+    /// The period.
+    pub period: Duration,
     /// How many at once; zero counts as one.
     pub burst: u32,
 }
@@ -39,10 +41,21 @@ pub(super) enum Step {
 /// So much later (microseconds) than another a request may be judged that began after it: that is no clock set back.
 pub(super) const REORDERED: i64 = 100_000;
 
-impl Rate<'_> {
+impl<'a> Rate<'a> {
+    /// So many a minute.
+    pub const fn per_minute(name: &'static str, key: &'a str, allowed: u32, burst: u32) -> Self {
+        Self { name, key, allowed, period: Duration::from_mins(1), burst }
+    }
+
+    /// One in each period.
+    pub const fn every(name: &'static str, key: &'a str, period: Duration, burst: u32) -> Self {
+        Self { name, key, allowed: 1, period, burst }
+    }
+
     /// `None` for a rate that allows nothing.
     pub(super) fn pace(&self) -> Option<Pace> {
-        let interval = 60_000_000_i64.checked_div(i64::from(self.per_minute))?.max(1);
+        let period = i64::try_from(self.period.as_micros()).unwrap_or(i64::MAX);
+        let interval = period.checked_div(i64::from(self.allowed))?.max(1);
         Some(Pace { interval, tolerance: interval * (i64::from(self.burst.max(1)) - 1) })
     }
 }
@@ -87,7 +100,7 @@ mod tests {
     use super::*;
 
     fn rate(per_minute: u32, burst: u32) -> Rate<'static> {
-        Rate { name: "address", key: "a", per_minute, burst }
+        Rate::per_minute("address", "a", per_minute, burst)
     }
 
     /// How many steps at these instants are allowed.
@@ -125,6 +138,17 @@ mod tests {
         let Step::Allowed(next) = pace.step(ahead, now) else { panic!("the pace goes on") };
         assert_eq!(pace.step(next, now), Step::Refused(1_000_000));
         assert!(matches!(pace.step(next, now + 1_000_000), Step::Allowed(_)));
+    }
+
+    #[test]
+    fn a_longer_period_allows_one_in_each_of_it() {
+        let pace = Rate::every("address", "a", Duration::from_mins(4), 2).pace().unwrap();
+        let start = 1_700_000_000_000_000;
+        assert_eq!(allowed(pace, &[start; 10]), 2);
+        let Step::Allowed(first) = pace.step(0, start) else { panic!("within the burst") };
+        let Step::Allowed(second) = pace.step(first, start) else { panic!("within the burst") };
+        assert_eq!(pace.step(second, start), Step::Refused(240_000_000));
+        assert!(matches!(pace.step(second, start + 240_000_000), Step::Allowed(_)));
     }
 
     #[test]

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn it_takes_so_many_rates_and_any_number_of_steps() {
         let (unsettled, owner_id) = (Unsettled::with_capacity(SHARDS), OwnerId::parse("acme").unwrap());
-        let rate = Rate { name: "address", key: "a", per_minute: 60, burst: 1 };
+        let rate = Rate::per_minute("address", "a", 60, 1);
         let pace = rate.pace().unwrap();
         let (one, other) = ((1, 7), (2, 7));
         for _ in 0..3 {

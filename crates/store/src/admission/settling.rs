@@ -13,7 +13,7 @@ fn node() -> Admission {
 }
 
 fn rate(per_minute: u32, burst: u32) -> [Rate<'static>; 1] {
-    [Rate { name: "address", key: "a", per_minute, burst }]
+    [Rate::per_minute("address", "a", per_minute, burst)]
 }
 
 async fn at_once(node: &Admission, owner: &OwnerId, rates: &[Rate<'_>]) -> bool {
@@ -133,7 +133,7 @@ async fn rates_of_many_tenants_and_addresses_are_settled_together() {
         let mut admitted = 0;
         for owner in &owners {
             for address in &addresses {
-                let rates = [Rate { name: "address", key: address, per_minute: 1, burst: 1 }];
+                let rates = [Rate::per_minute("address", address, 1, 1)];
                 admitted += usize::from(at_once(node, owner, &rates).await);
             }
         }

@@ -8,10 +8,10 @@ use futures_util::TryFutureExt;
 use serde_json::Value;
 use sqlx::types::Json;
 
-use super::event::taken;
-use super::{Db, on};
+use super::event::{Event, EventLog, taken};
+use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::{Actor, AuditFilter, AuditRecord};
+use crate::record::{Actor, AdministrationEvent, AuditFilter, AuditRecord};
 
 #[derive(sqlx::FromRow)]
 struct AuditRow {
@@ -68,6 +68,14 @@ impl Db {
         .execute(connection)
         .map_ok(|_| ())
         .map_err(taken))
+    }
+
+    /// Writes down what an administrator did that changed no row.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn record_event(&self, owner_id: &OwnerId, event: &AdministrationEvent) -> Result<(), Error> {
+        transaction!(self, |connection, attempt| { connection.record(&[Event::administered(owner_id, event, attempt)]).await? })
     }
 
     /// Up to `limit` lines before the event `before`, the newest first.

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bo_auth_core::identifier::{AreaCode, OwnerId, UserId};
 use bo_auth_core::session::SessionId;
+use bo_auth_core::text::{NAME_FORMS, stored_forms};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 use sqlx::types::Json;
@@ -58,6 +59,13 @@ impl CredentialsRow {
     }
 }
 
+/// Binds the forms of a name.
+macro_rules! bind_forms {
+    ($query:expr, $forms:expr) => {
+        $forms.iter().fold($query, |query, form| query.bind(form.as_str()))
+    };
+}
+
 impl Db {
     /// Adds a user.
     ///
@@ -80,28 +88,35 @@ impl Db {
         Ok(row.map(UserRow::into_record))
     }
 
-    /// The user who signs in with this account, with the password's hash.
+    /// The user who signs in with this account, with the password's hash. An account that was stored in another form than
+    /// accounts have now is found too, if nobody has the one that was typed.
     pub async fn find_credentials(&self, owner_id: &OwnerId, account: &str) -> Result<Option<Credentials>, Error> {
-        let row: Option<CredentialsRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at, password_hash \
-             FROM bo_user WHERE owner_id = $1 AND account = $2",
+        let forms = stored_forms(account);
+        let rows: Vec<CredentialsRow> = on!(self, read, |connection| bind_forms!(
+            sqlx::query_as(
+                "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at, password_hash \
+                 FROM bo_user WHERE owner_id = $1 AND account IN ($2, $3, $4, $5, $6, $7)",
+            )
+            .bind(owner_id.as_str()),
+            &forms
         )
-        .bind(owner_id.as_str())
-        .bind(account)
-        .fetch_optional(connection))?;
-        Ok(row.map(CredentialsRow::into_record))
+        .fetch_all(connection))?;
+        Ok(first_of(&forms, rows, |user| Some(&user.account)))
     }
 
-    /// The user who signs in with this mobile number, with the password's hash.
+    /// The user who signs in with this mobile number, with the password's hash; as [`Db::find_credentials`].
     pub async fn find_credentials_by_mobile(&self, owner_id: &OwnerId, mobile: &str) -> Result<Option<Credentials>, Error> {
-        let row: Option<CredentialsRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at, password_hash \
-             FROM bo_user WHERE owner_id = $1 AND mobile = $2",
+        let forms = stored_forms(mobile);
+        let rows: Vec<CredentialsRow> = on!(self, read, |connection| bind_forms!(
+            sqlx::query_as(
+                "SELECT user_id, account, name, mobile, push_name, area_codes, disabled_at, updated_at, password_hash \
+                 FROM bo_user WHERE owner_id = $1 AND mobile IN ($2, $3, $4, $5, $6, $7)",
+            )
+            .bind(owner_id.as_str()),
+            &forms
         )
-        .bind(owner_id.as_str())
-        .bind(mobile)
-        .fetch_optional(connection))?;
-        Ok(row.map(CredentialsRow::into_record))
+        .fetch_all(connection))?;
+        Ok(first_of(&forms, rows, |user| user.mobile.as_ref()))
     }
 
     /// Up to `limit` users whose accounts follow `after`, in the order of their accounts.
@@ -220,6 +235,12 @@ impl Db {
         .execute(connection)
         .map_ok(|done| done.rows_affected() > 0))
     }
+}
+
+/// The row of the first form that has one.
+fn first_of(forms: &[String; NAME_FORMS], rows: Vec<CredentialsRow>, name: fn(&UserRecord) -> Option<&String>) -> Option<Credentials> {
+    let records = rows.into_iter().map(CredentialsRow::into_record);
+    records.min_by_key(|found| forms.iter().position(|form| name(&found.user) == Some(form)))
 }
 
 /// What an administrator did to a user. Its id takes the place of random bits from a hash of the user's.

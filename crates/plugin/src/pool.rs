@@ -248,6 +248,8 @@ impl Shared {
                 job();
                 let used = stopwatch.processor_time();
                 let stays = !has_place || turn::end();
+                // However little it got behind everything else: soon it would take a place again.
+                let used = if stays { used } else { used.max(limits::DEADLINE) };
                 state = self.lock();
                 match owner.strip_suffix(" compilations") {
                     Some(owner) => state.compiling.charge(&owner.into(), used, Instant::now()),

@@ -44,6 +44,30 @@ async fn nobody_waits_for_the_long_scripts_of_others() {
     assert_eq!(pool.run("attacker-0", Purpose::Answer, || 1).await, Ok(1));
 }
 
+/// The attack: a long script again and again, on a machine that is too busy to let it use up its share.
+#[tokio::test]
+async fn a_script_that_has_left_its_place_costs_its_whole_time() {
+    let pool = Arc::new(Pool::start().unwrap());
+    let mut runs = 0;
+    while pool.0.lock().accounts.has_credit("attacker", Instant::now()) {
+        let (over, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let run = {
+            let (pool, over) = (Arc::clone(&pool), Arc::clone(&over));
+            tokio::spawn(async move { pool.run("attacker", Purpose::Answer, move || long_script(&over, &begun)).await })
+        };
+        while pool.0.lock().long == 0 {
+            tokio::task::yield_now().await;
+        }
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(run.await.unwrap(), Ok(true));
+        while pool.0.lock().long > 0 {
+            tokio::task::yield_now().await;
+        }
+        runs += 1;
+        assert!(runs < 20, "it takes a place as often as it likes");
+    }
+}
+
 /// The attack: strangers have a tenant's plugin shape refusals, as many as they can.
 #[tokio::test]
 async fn what_anybody_can_ask_for_uses_up_nothing_of_the_users() {

@@ -29,6 +29,7 @@ mod logout;
 mod logout_refusals;
 mod nodes;
 mod not_before;
+mod not_everywhere;
 mod persistence;
 mod plugins;
 mod process;

@@ -1,6 +1,6 @@
 //! The admin API: who may do what, and that what is done holds everywhere when it is answered.
 
-mod administrator;
+pub(crate) mod administrator;
 mod audit;
 mod effects;
 mod nul;

@@ -14,7 +14,8 @@ const HEADING: &str = "# The command line
 Written from `--help` by a test, which also compares the two; `BO_AUTH_WRITE_DOCS=1 scripts/test help` writes it anew.
 
 Every command takes `--json`. A command that fails says why on standard error and ends with 1, or with 2 where it was not
-typed as it should be. Commands that change something tell the server that runs on the same data directory, and return when
+typed as it should be. It ends with 3 where the change is made, but not every running server has heard of it yet: that will be
+told without being asked again. Commands that change something tell the server that runs on the same data directory, and return when
 the change has taken effect there.
 ";
 

@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Tenant, TestApp, TestRequest, User};
 
-pub(super) const SESSION: &str = "/api/v1.0/session";
-pub(super) const SESSIONS: &str = "/api/v1.0/sessions";
-pub(super) const OK: &str = r#"{"errno":"0","errmsg":"OK"}"#;
+pub(crate) const SESSION: &str = "/api/v1.0/session";
+pub(crate) const SESSIONS: &str = "/api/v1.0/sessions";
+pub(crate) const OK: &str = r#"{"errno":"0","errmsg":"OK"}"#;
 
 /// A tenant whose default system is a v1.0 fleet under every name, with a user.
-pub(super) struct FleetOfTest {
-    pub(super) app: TestApp,
-    pub(super) tenant: Tenant,
-    pub(super) user: User,
-    pub(super) mobile: &'static str,
+pub(crate) struct FleetOfTest {
+    pub(crate) app: TestApp,
+    pub(crate) tenant: Tenant,
+    pub(crate) user: User,
+    pub(crate) mobile: &'static str,
 }
 
 /// The fleet of a tenant's default system, under every name.
@@ -56,11 +56,11 @@ pub(crate) async fn serve(app: &TestApp, fleets: Vec<FleetConfiguration>) {
 }
 
 impl FleetOfTest {
-    pub(super) async fn start(app: TestApp) -> Self {
+    pub(crate) async fn start(app: TestApp) -> Self {
         Self::start_with(app, |_| {}).await
     }
 
-    pub(super) async fn start_with(app: TestApp, change: impl FnOnce(&mut FleetConfiguration)) -> Self {
+    pub(crate) async fn start_with(app: TestApp, change: impl FnOnce(&mut FleetConfiguration)) -> Self {
         let tenant = app.with_tenant("acme").await;
         let mobile = "13800000042";
         let user = user_with_mobile(&tenant, "li", "42", mobile).await;
@@ -70,17 +70,17 @@ impl FleetOfTest {
         Self { app, tenant, user, mobile }
     }
 
-    pub(super) fn browser(&self) -> Browser<'_> {
+    pub(crate) fn browser(&self) -> Browser<'_> {
         Browser { app: &self.app, cookies: BTreeMap::new() }
     }
 
     /// What signs the user in.
-    pub(super) fn credentials(&self) -> Value {
+    pub(crate) fn credentials(&self) -> Value {
         json!({"mobile": self.mobile, "password": self.user.password()})
     }
 
     /// A browser that has signed in.
-    pub(super) async fn signed_in(&self) -> Browser<'_> {
+    pub(crate) async fn signed_in(&self) -> Browser<'_> {
         let mut browser = self.browser();
         browser.sign_in(&self.credentials()).await.assert_outcome(Errno::OK);
         browser
@@ -89,21 +89,21 @@ impl FleetOfTest {
 
 /// A browser: a jar of cookies.
 #[derive(Clone)]
-pub(super) struct Browser<'a> {
-    pub(super) app: &'a TestApp,
-    pub(super) cookies: BTreeMap<String, String>,
+pub(crate) struct Browser<'a> {
+    pub(crate) app: &'a TestApp,
+    pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser<'_> {
     /// A request with the jar's cookies.
-    pub(super) fn request(&self, method: Method, path: &str) -> TestRequest {
+    pub(crate) fn request(&self, method: Method, path: &str) -> TestRequest {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = self.app.bare_request(method, path);
         if pairs.is_empty() { request } else { request.header("Cookie", pairs.join("; ")) }
     }
 
     /// Sends a request and keeps the cookies of the answer.
-    pub(super) async fn send(&mut self, request: &TestRequest) -> Answer {
+    pub(crate) async fn send(&mut self, request: &TestRequest) -> Answer {
         let answer = request.send().await;
         for value in answer.headers.get_all("set-cookie") {
             let text = value.to_str().unwrap();
@@ -118,35 +118,35 @@ impl Browser<'_> {
         answer
     }
 
-    pub(super) async fn sign_in(&mut self, body: &Value) -> Answer {
+    pub(crate) async fn sign_in(&mut self, body: &Value) -> Answer {
         let request = self.request(Method::POST, SESSIONS).json(body);
         self.send(&request).await
     }
 
-    pub(super) async fn sign_out(&mut self) -> Answer {
+    pub(crate) async fn sign_out(&mut self) -> Answer {
         let request = self.request(Method::DELETE, SESSION);
         self.send(&request).await
     }
 
-    pub(super) async fn who(&mut self) -> Answer {
+    pub(crate) async fn who(&mut self) -> Answer {
         let request = self.request(Method::GET, SESSION);
         self.send(&request).await
     }
 
     /// The cookie's value.
-    pub(super) fn cookie(&self) -> &str {
+    pub(crate) fn cookie(&self) -> &str {
         &self.cookies["userlogin"]
     }
 
     /// Asserts that the user is signed in.
     #[track_caller]
-    pub(super) fn assert_cookie(&self, expected: bool) {
+    pub(crate) fn assert_cookie(&self, expected: bool) {
         assert_eq!(self.cookies.contains_key("userlogin"), expected);
     }
 }
 
 /// What tests ask of an answer of this contract.
-pub(super) trait OutcomeAnswer {
+pub(crate) trait OutcomeAnswer {
     /// Asserts an answer of the domain, to the byte.
     fn assert_outcome(&self, errno: Errno);
 

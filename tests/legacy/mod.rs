@@ -3,7 +3,7 @@
 mod both_contracts;
 mod browser;
 mod cross_site;
-mod fleet_of_test;
+pub(crate) mod fleet_of_test;
 mod fleets;
 mod grpc;
 mod grpc_wire;

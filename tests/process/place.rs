@@ -69,6 +69,13 @@ impl Place {
         place
     }
 
+    /// The same stores by other options.
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.retain(|(other, _)| *other != name);
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
     /// The data directory. Where it is not there, the first command or server makes it.
     pub(crate) fn data(&self) -> PathBuf {
         self.data.clone()

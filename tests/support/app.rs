@@ -11,7 +11,9 @@ use bo_auth_core::random::SystemRandom;
 use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::time::{Clock, SettableClock, SystemClock, Timestamp};
 use bo_auth_server::app::App;
-use bo_auth_server::configuration::{Configuration, LegacyConfiguration, PasswordCost as ConfiguredCost, Secret, StoreConfiguration};
+use bo_auth_server::configuration::{
+    CacheChoice, Configuration, LegacyConfiguration, PasswordCost as ConfiguredCost, Secret, StoreConfiguration,
+};
 use bo_auth_server::listener::{DrainReport, Limits};
 use bo_auth_server::proxy::TrustedProxies;
 use bo_auth_service::Service;
@@ -33,6 +35,9 @@ pub(crate) const CHEAP: PasswordCost = PasswordCost { memory_kib: 64, iterations
 
 /// More than any test sends.
 const PLENTY_PER_MINUTE: u32 = 100_000_000;
+
+/// A Redis that is not there.
+pub(crate) const NO_REDIS: &str = "redis+unix:///nowhere/redis.sock";
 
 /// The client that all requests of one node go through.
 pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
@@ -127,6 +132,17 @@ impl TestApp {
         assert_eq!(self.backend(), Backend::Redis, "only Postgres and Redis are shared");
         let mut configuration = self.node.configuration();
         configuration.store.data.clone_from(&self.stores.second_data);
+        let node = Arc::new(Node::start(configuration, Arc::clone(&self.node.clock)).await);
+        self.stores.nodes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&node));
+        Self { node, stores: Arc::clone(&self.stores) }
+    }
+
+    /// A second server on the same Postgres that reaches no Redis, with the same clock.
+    pub(crate) async fn node_without_redis(&self) -> Self {
+        assert_eq!(self.backend(), Backend::Redis, "only Postgres is shared");
+        let mut configuration = self.node.configuration();
+        configuration.store.data.clone_from(&self.stores.second_data);
+        configuration.store.cache = CacheChoice::Redis(Secret::new(NO_REDIS.to_owned()));
         let node = Arc::new(Node::start(configuration, Arc::clone(&self.node.clock)).await);
         self.stores.nodes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&node));
         Self { node, stores: Arc::clone(&self.stores) }

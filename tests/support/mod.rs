@@ -21,7 +21,7 @@ mod tenant;
 mod wire;
 
 pub(crate) use answer::{Answer, envelope};
-pub(crate) use app::{CHEAP, TestApp};
+pub(crate) use app::{CHEAP, NO_REDIS, TestApp};
 pub(crate) use backend::{Backend, run};
 pub(crate) use every_route::{RouteRequest, captcha_picture, every_route};
 pub(crate) use request::TestRequest;

@@ -78,6 +78,7 @@ fault_table! {
     RATE_LIMITED 429 42900 "RATE_LIMITED" "请求过于频繁" "too many requests; try again later"
     INTERNAL 500 50000 "INTERNAL" "服务器内部错误" "internal error"
     UNAVAILABLE 503 50300 "UNAVAILABLE" "服务暂不可用，未作任何更改" "the service is unavailable; nothing was changed"
+    DONE_NOT_EVERYWHERE 503 50301 "DONE_NOT_EVERYWHERE" "更改已生效，尚未通知所有服务器" "the change is made, but not every server has heard of it yet"
 }
 
 /// A refusal ready to be written.
@@ -91,7 +92,7 @@ pub struct Fault {
     pub retry_after: Option<Duration>,
 }
 
-/// How long a caller is asked to wait where a store is down.
+/// How long a caller is asked to wait where a store is down, or where nodes are still to be told.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
 
 impl Fault {
@@ -152,6 +153,7 @@ impl From<&Error> for Fault {
             Error::SystemUnknown => Self::of(FaultKind::SYSTEM_UNKNOWN),
             Error::RateLimited { retry_after } => Self::later(FaultKind::RATE_LIMITED, *retry_after),
             Error::Unavailable(_) => Self::later(FaultKind::UNAVAILABLE, UNAVAILABLE_RETRY),
+            Error::DoneNotEverywhere(_) => Self::later(FaultKind::DONE_NOT_EVERYWHERE, UNAVAILABLE_RETRY),
             // The operator's refusals do not travel over HTTP; were one to, it says nothing.
             _ => Self::of(FaultKind::INTERNAL),
         }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bo_auth_store::record::{EndOutcome, EndedSession, NotBefore, Revoked};
 use bo_auth_store::revocation::Revocations;
-use bo_auth_store::{Cache, Error};
+use bo_auth_store::{Cache, NotPublished};
 
 use crate::legacy_fleet::Shown;
 
@@ -50,12 +50,12 @@ impl Announcer {
 
     /// Makes ended sessions refused on every node, and takes what is theirs out of the cache, both at the same time. The
     /// first must succeed; the second is repeated from the outbox where it fails.
-    pub(crate) async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
+    pub(crate) async fn announce(&self, ended: &[EndedSession]) -> Result<(), NotPublished> {
         self.announce_all(ended, ended, &[]).await
     }
 
     /// The same for what a change has ended: sessions whose rows say so, and marks.
-    pub(crate) async fn announce_revoked(&self, revoked: &Revoked) -> Result<(), Error> {
+    pub(crate) async fn announce_revoked(&self, revoked: &Revoked) -> Result<(), NotPublished> {
         self.announce_unfinished(revoked).await?;
         self.announced.add_marks(revoked.finished_marks().cloned());
         Ok(())
@@ -63,7 +63,7 @@ impl Announcer {
 
     /// Announces the outcomes of one commit. Of a session that had ended before, the call that ended it may not have told
     /// yet: the answer that waits for this must be true as well, so that it is made refused here too.
-    pub(crate) async fn announce_outcomes(self, outcomes: Arc<[EndOutcome]>) -> Result<(), Error> {
+    pub(crate) async fn announce_outcomes(self, outcomes: Arc<[EndOutcome]>) -> Result<(), NotPublished> {
         let mut sessions = Vec::with_capacity(outcomes.len());
         sessions.extend(outcomes.iter().filter_map(|outcome| match outcome {
             EndOutcome::Ended(session) => Some(session.clone()),
@@ -78,11 +78,11 @@ impl Announcer {
     }
 
     /// The same where something else is still to be done about the marks.
-    pub(crate) async fn announce_unfinished(&self, revoked: &Revoked) -> Result<(), Error> {
+    pub(crate) async fn announce_unfinished(&self, revoked: &Revoked) -> Result<(), NotPublished> {
         self.announce_all(&revoked.sessions, &revoked.sessions, &revoked.marks).await
     }
 
-    async fn announce_all(&self, refused: &[EndedSession], ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
+    async fn announce_all(&self, refused: &[EndedSession], ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), NotPublished> {
         if refused.is_empty() && marks.is_empty() {
             return Ok(());
         }

@@ -130,6 +130,13 @@ impl Service {
     /// # Errors
     /// [`Error::Unavailable`] where a store does not answer; what was not announced stays in the outbox.
     pub async fn announce_pending(&self, before: Timestamp) -> Result<usize, Error> {
+        let (total, uncached) = self.tell_pending(before).await?;
+        uncached.map_or(Ok(total), |error| Err(error.into()))
+    }
+
+    /// The same for a caller who answers as soon as every node has been told. The shared cache may not have taken it all: the
+    /// error beside the number. The outbox repeats that.
+    pub(crate) async fn tell_pending(&self, before: Timestamp) -> Result<(usize, Option<bo_auth_store::Error>), Error> {
         self.remove_announced().await?;
         let mut total = 0;
         // Bounded, since others go on ending sessions; the oldest come first.
@@ -142,7 +149,11 @@ impl Service {
             // from hearing.
             let uncached = self.cache.sessions_ended(&pending).await;
             self.revocations.announce(&pending).await?;
-            uncached?;
+            if let Err(error) = uncached {
+                // Its rows stay, so that what stands behind a full page cannot be read.
+                let is_last = i64::try_from(pending.len()).unwrap_or(OUTBOX_PAGE) < OUTBOX_PAGE;
+                return if is_last { Ok((total, Some(error))) } else { Err(error.into()) };
+            }
             let still_shown = self.hide_from_old_servers(&pending).await;
             total += pending.len();
             let done = pending.iter().filter(|session| !still_shown.contains(&session.session_id));
@@ -153,7 +164,7 @@ impl Service {
                 break;
             }
         }
-        Ok(total)
+        Ok((total, None))
     }
 
     /// Removes the outbox rows of what has been announced, and the marks about which nothing is left to do.

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use bo_auth_core::session::EndReason;
+use bo_auth_store::NotPublished;
+use bo_auth_store::db::ending_queue::EndingError;
 
 /// A refusal. Texts never repeat a value of the request.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +92,9 @@ pub enum Error {
     /// A store is down, or the service is at its limit. Nothing was changed.
     #[error("a store is unavailable")]
     Unavailable(#[source] Option<bo_auth_store::Error>),
+    /// The change is durable, but not every node has heard of it yet. It is told without being asked again.
+    #[error(transparent)]
+    DoneNotEverywhere(#[from] NotPublished),
     /// A defect.
     #[error("internal error")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -113,6 +118,18 @@ pub enum Error {
     Refused(String),
 }
 
+impl Error {
+    /// What an outage means once a change is committed: it stands, whatever is asked of a store afterwards.
+    #[must_use]
+    pub fn after_commit(self) -> Self {
+        match self {
+            Self::Unavailable(Some(error)) => NotPublished::because(error).into(),
+            Self::Unavailable(None) => NotPublished::because("the service is at its limit").into(),
+            other => other,
+        }
+    }
+}
+
 impl From<bo_auth_store::Error> for Error {
     fn from(error: bo_auth_store::Error) -> Self {
         match error {
@@ -120,6 +137,15 @@ impl From<bo_auth_store::Error> for Error {
             // The edges refuse such texts; this is for one that they do not know.
             bo_auth_store::Error::Unstorable => Self::BadRequest,
             error => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+impl From<EndingError> for Error {
+    fn from(error: EndingError) -> Self {
+        match error {
+            EndingError::NotEnded(error) => error.into(),
+            EndingError::NotPublished(error) => error.into(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bo_auth_core::identifier::UserId;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::token::has_cookie_form;
+use bo_auth_store::NotPublished;
 use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::old_sessions::OldSession;
 use bo_auth_store::record::{Actor, Credentials, RequestTrace, SessionRecord, UserRecord};
@@ -98,8 +99,8 @@ impl Service {
     /// Signs a session out, by whoever's cookie: a session that is gone already is signed out.
     ///
     /// # Errors
-    /// [`Error::RateLimited`], those of the tenant and system, and [`Error::Unavailable`], after which the same call may
-    /// be made again.
+    /// [`Error::RateLimited`], those of the tenant and system, [`Error::Unavailable`] and [`Error::DoneNotEverywhere`],
+    /// after which the same call may be made again.
     pub async fn legacy_sign_out(
         self: &Arc<Self>,
         fleet: &Fleet,
@@ -172,16 +173,19 @@ impl Call<'_> {
 
     /// Ends the session of a cookie, if it is one of this system, and removes the old servers' session of that name.
     async fn leave(&self, fleet: &Fleet, cookie: &str, reason: EndReason) -> Result<(), Error> {
+        let mut has_ended = false;
         if let Some(session_id) = self.tenant.cookie_keys.verify(cookie, self.now) {
             let found = self.service.db.find_session(&self.tenant.owner_id, session_id).await?;
-            if found.is_some_and(|session| session.sys_id == self.system.sys_id) {
+            has_ended = found.is_some_and(|session| session.sys_id == self.system.sys_id);
+            if has_ended {
                 self.end_one(session_id, reason, Actor::User, self.trace()).await?;
             }
         }
-        if let Some(old) = &fleet.old {
-            old.sessions.remove(cookie).await?;
-        }
-        Ok(())
+        let Some(old) = &fleet.old else { return Ok(()) };
+        old.sessions.remove(cookie).await.map_err(|error| match has_ended {
+            true => NotPublished::because(error).into(),
+            false => error.into(),
+        })
     }
 
     async fn name_of_session(&self, cookie: &str) -> Result<String, Error> {

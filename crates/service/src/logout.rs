@@ -36,6 +36,7 @@ impl Service {
     /// [`Error::ParameterMissing`] and [`Error::RefreshTokenInvalid`], [`Error::RefreshTokenMismatch`] for the
     /// refresh token; [`Error::ParameterInvalid`] for the scope; those of the area and share ids;
     /// [`Error::Unavailable`] where the truth cannot be written. In each of these cases no session has changed.
+    /// [`Error::DoneNotEverywhere`] where it is written, and not every node could be told.
     pub async fn logout(
         self: &Arc<Self>,
         facts: &RequestFacts<'_>,
@@ -101,20 +102,22 @@ impl Call<'_> {
             keep_until: keep_until(&self.system, self.now),
             trace: trace.clone(),
         };
-        let sessions = self.service.end_user_sessions(ending).await?.sessions.len();
-        if sessions == 0 {
-            // Somebody else's call may have ended them and not told everyone yet; this answer must be true as well.
-            self.service.announce_pending(Timestamp(i64::MAX)).await?;
+        let revoked = self.service.end_user_sessions(ending).await?;
+        let live =
+            Receipt { scope, sessions: revoked.sessions.len(), already_ended: false, effective_at: self.now, reason: EndReason::LoggedOut };
+        if !revoked.is_empty() {
+            // Nothing is asked of a store any more: whatever it said, the sessions have ended.
+            return Ok(live);
         }
-        let own = self.service.db.find_session(&self.tenant.owner_id, session_id).await?.and_then(|session| session.ended);
-        if own.is_none() && scope == LogoutScope::All {
+        // Somebody else's call may have ended them and not told everyone yet; this answer must be true as well.
+        self.service.tell_pending(Timestamp(i64::MAX)).await?;
+        let found = self.service.db.find_session(&self.tenant.owner_id, session_id).await?;
+        match found.and_then(|session| session.ended) {
+            Some((effective_at, reason)) => Ok(Receipt { already_ended: true, effective_at, reason, ..live }),
             // It had run out without anybody noticing, and so spoke for no other session.
-            return Ok(Receipt { scope, ..self.end_local(access, trace).await? });
+            None if scope == LogoutScope::All => Ok(Receipt { scope, ..self.end_local(access, trace).await? }),
+            None => Ok(live),
         }
-        // `others` leaves the caller's own session alive; `all` has ended it just now, unless it was over before.
-        let already_ended = own.is_some() && (scope == LogoutScope::Others || sessions == 0);
-        let (effective_at, reason) = own.filter(|_| already_ended).unwrap_or((self.now, EndReason::LoggedOut));
-        Ok(Receipt { scope, sessions, already_ended, effective_at, reason })
     }
 
     async fn end_local(&self, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {

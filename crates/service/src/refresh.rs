@@ -7,7 +7,7 @@ use std::time::Duration;
 use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::token::refresh::MAX_GENERATION;
 use bo_auth_store::failpoint;
-use bo_auth_store::record::{Actor, RequestTrace, Rotation, SessionRecord};
+use bo_auth_store::record::{Actor, RequestTrace, Rotation, SessionRecord, UserRecord};
 
 use crate::call::{PluginRule, RequestFacts, Shaping};
 use crate::token_pair::TokenPair;
@@ -32,10 +32,12 @@ impl Service {
         shaping.user_id = Some(before.user_id.shared());
         let trace = call.verify_area_and_share_of(&before.user_id).await?;
 
+        // Read before anything moves: once it has, nothing can fail any more.
+        let user = call.profile_of(&before).await?;
         let current = call.rotate(&before, proof.generation).await?;
         // Whoever comes with the same token again gets the same next one: it is computed, not drawn.
         match current.generation.checked_sub(proof.generation) {
-            Some(1) => call.pair_of(&current).await,
+            Some(1) => call.issue_pair(&current, current.generation, call.access_expiry(current.expires_at), &user),
             None | Some(0) => Err(Error::RefreshTokenInvalid),
             Some(_) => {
                 call.end_one(current.session_id, EndReason::ReuseDetected, Actor::Service, trace).await?;
@@ -102,9 +104,8 @@ impl Call<'_> {
         }
     }
 
-    async fn pair_of(&self, session: &SessionRecord) -> Result<TokenPair, Error> {
+    async fn profile_of(&self, session: &SessionRecord) -> Result<Arc<UserRecord>, Error> {
         let profile = self.service.find_profile(&self.tenant.owner_id, &session.user_id).await?;
-        let user = profile.ok_or(Error::SessionEnded(EndReason::Kicked))?.value;
-        self.issue_pair(session, session.generation, self.access_expiry(session.expires_at), &user)
+        Ok(profile.ok_or(Error::SessionEnded(EndReason::Kicked))?.value)
     }
 }

@@ -79,6 +79,25 @@ impl Error {
     }
 }
 
+/// A change is durable, but not every node could be told of it in time. The outbox tells them without being asked again.
+///
+/// It is no [`Error`], and nothing turns one into it by itself: what is said after a commit is decided where it is said.
+#[derive(Debug, thiserror::Error)]
+#[error("the change is durable, but not every node has heard of it yet")]
+pub struct NotPublished(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl NotPublished {
+    /// What kept the others from being told.
+    pub fn because(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(cause.into())
+    }
+
+    /// The same, told to another caller who waited for the same announcement.
+    pub(crate) fn repeated(&self) -> Self {
+        Self::because(self.0.to_string())
+    }
+}
+
 /// What [`Error::Exists`] says of an event's id.
 pub(crate) const EVENT: &str = "event";
 

@@ -22,7 +22,7 @@ mod test_sqlite;
 
 pub use cache::Cache;
 pub use db::{DatabaseHealth, Db};
-pub use error::Error;
+pub use error::{Error, NotPublished};
 pub use redis_addresses::RedisAddresses;
 pub use redis_connection::{RedisConnection, RedisHealth};
 pub use transport::Transport;

@@ -137,7 +137,8 @@ fn complete_operation(method: &str, operation: &mut Value) {
         }
     }
     let content = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-    let mut refusals = vec![("4XX", "Refused; `code` says why."), ("5XX", "Failed; nothing was changed.")];
+    let mut refusals =
+        vec![("4XX", "Refused; `code` says why."), ("5XX", "Failed; nothing was changed, unless `code` is `DONE_NOT_EVERYWHERE`.")];
     if !public {
         refusals.extend([("401", "There is no live session."), ("403", "The role does not allow it, or the administrator is disabled.")]);
     }

@@ -134,6 +134,17 @@ impl Problem {
         Self::from(fault)
     }
 
+    /// What an outage means once a change is made: the change stands, and only how it stands could not be read.
+    #[must_use]
+    pub fn after_change(self) -> Self {
+        if self.0.kind != FaultKind::UNAVAILABLE {
+            return self;
+        }
+        let mut problem = Self::of(FaultKind::DONE_NOT_EVERYWHERE);
+        problem.0.retry_after = self.0.retry_after;
+        problem.detail("the change is made; how the resource stands now could not be read")
+    }
+
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.0.kind.status

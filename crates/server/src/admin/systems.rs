@@ -179,7 +179,7 @@ impl Systems {
         let sys_id = sys_id.ok_or_else(|| invalid("sysId", IDENTIFIER))?;
         let name = name.unwrap_or_else(|| sys_id.to_string());
         caller.operator.add_system(&caller.owner_id, sys_id.clone(), name, settings).await?;
-        Ok(found(caller, sys_id.as_str()).await?.answer())
+        Ok(found(caller, sys_id.as_str()).await.map_err(Problem::after_change)?.answer())
     }
 
     async fn update(
@@ -199,7 +199,7 @@ impl Systems {
         };
         members.finish()?;
         caller.operator.change_system_from(&tenant, system, change, Some(unchanged_since)).await?;
-        Ok(found(caller, sys_id).await?.answer())
+        Ok(found(caller, sys_id).await.map_err(Problem::after_change)?.answer())
     }
 }
 

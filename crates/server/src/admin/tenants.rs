@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::signing_key::Algorithm;
+use bo_auth_service::Error;
 use bo_auth_service::operator::tenant::{NewTenant, TenantChange};
 use bo_auth_store::record::{AdminReach, TenantRecord};
 use poem::Request;
@@ -188,7 +189,7 @@ impl Tenants {
         };
         let operator = admin.operator(&self.0.service);
         let des_key = operator.add_tenant(&new, des_key.as_deref()).await?;
-        let tenant = operator.get_tenant(&new.owner_id).await?;
+        let tenant = operator.get_tenant(&new.owner_id).await.map_err(Error::after_commit)?;
         let updated_at = tenant.updated_at;
         Ok(Success::at(AddedTenantView { tenant: TenantView::new(tenant), des_key }, updated_at))
     }
@@ -208,6 +209,6 @@ impl Tenants {
             caller.admin.require_platform()?;
         }
         caller.operator.change_tenant(tenant, change, Some(unchanged_since)).await?;
-        Ok(answer(caller.operator.get_tenant(&caller.owner_id).await?))
+        Ok(answer(caller.operator.get_tenant(&caller.owner_id).await.map_err(Error::after_commit)?))
     }
 }

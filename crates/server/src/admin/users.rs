@@ -245,7 +245,8 @@ impl Users {
         };
         members.finish()?;
         let added = caller.operator.add_user(&caller.owner_id, new, &password).await?;
-        Ok(answer(find_user(&caller, added.user_id.as_str()).await?))
+        let user = find_user(&caller, added.user_id.as_str()).await;
+        Ok(answer(user.map_err(Problem::after_change)?))
     }
 
     async fn update(
@@ -266,7 +267,7 @@ impl Users {
         };
         members.finish()?;
         caller.operator.change_user(&caller.owner_id, user, change, Some(unchanged_since)).await?;
-        Ok(answer(find_user(&caller, user_id).await?))
+        Ok(answer(find_user(&caller, user_id).await.map_err(Problem::after_change)?))
     }
 
     async fn forget_failures(&self, request: &Request, owner_id: &str, user_id: &str) -> Result<Success<()>, Problem> {

@@ -40,6 +40,9 @@ const SESSION: &[FaultKind] = &[
     FaultKind::USER_DISABLED,
 ];
 
+/// What may be so though the answer is a refusal, on routes that end sessions.
+const CHANGING: &[FaultKind] = &[FaultKind::DONE_NOT_EVERYWHERE];
+
 const REFRESH_TOKEN: &[FaultKind] = &[FaultKind::REFRESH_TOKEN_INVALID, FaultKind::REFRESH_TOKEN_MISMATCH];
 
 const LOGIN: &[FaultKind] = &[FaultKind::LOGIN_FAILED, FaultKind::CAPTCHA_REQUIRED, FaultKind::CAPTCHA_INVALID, FaultKind::USER_DISABLED];
@@ -49,12 +52,13 @@ const BODY: &[FaultKind] = &[FaultKind::MEDIA_TYPE_UNSUPPORTED];
 /// The rows of an operation, in the order of the table.
 pub fn refusals_of(operation_id: &str) -> Vec<FaultKind> {
     let parts: &[&[FaultKind]] = match operation_id {
-        "login" => &[EVERYWHERE, STAMPED, LOGIN, BODY],
-        "refreshByQuery" => &[EVERYWHERE, STAMPED, REFRESH_TOKEN, SESSION],
-        "refresh" => &[EVERYWHERE, STAMPED, REFRESH_TOKEN, SESSION, BODY],
-        "logoutByGet" => &[EVERYWHERE, STAMPED, TOKEN, REFRESH_TOKEN],
-        "logout" => &[EVERYWHERE, STAMPED, TOKEN, REFRESH_TOKEN, BODY],
-        "currentUser" | "listSessions" | "endSession" => &[EVERYWHERE, STAMPED, TOKEN, SESSION],
+        "login" => &[EVERYWHERE, STAMPED, LOGIN, BODY, CHANGING],
+        "refreshByQuery" => &[EVERYWHERE, STAMPED, REFRESH_TOKEN, SESSION, CHANGING],
+        "refresh" => &[EVERYWHERE, STAMPED, REFRESH_TOKEN, SESSION, BODY, CHANGING],
+        "logoutByGet" => &[EVERYWHERE, STAMPED, TOKEN, REFRESH_TOKEN, CHANGING],
+        "logout" => &[EVERYWHERE, STAMPED, TOKEN, REFRESH_TOKEN, BODY, CHANGING],
+        "currentUser" | "listSessions" => &[EVERYWHERE, STAMPED, TOKEN, SESSION],
+        "endSession" => &[EVERYWHERE, STAMPED, TOKEN, SESSION, CHANGING],
         _ => &[EVERYWHERE],
     };
     let mut kinds: Vec<FaultKind> = parts.concat();

@@ -107,14 +107,16 @@ impl Add {
         let stores = OperatorStores::open(self.stores).await?;
         let name = self.name.unwrap_or_else(|| self.account.clone());
         let new = NewAdmin { account: self.account, name, reach: self.owner.map_or(AdminReach::Platform, AdminReach::Tenant) };
-        let (admin, change) = stores.operator.add_admin(new, password.as_str()).await?;
-        stores.tell(&[change], output).await?;
+        let added = stores.operator.add_admin(new, password.as_str()).await;
+        let (admin, change) = added.map_err(|error| Failure::of_secret(error, &password.shown_line()))?;
+        let told = stores.tell(&[change], output).await;
         let mut result = describe(&admin);
         result["password"] = json!(password.shown());
         output.result(&result, || {
             let shown = password.shown_line();
             format!("administrator {} reaches {}{shown}", admin.user.account, reach(&admin))
-        })
+        })?;
+        told
     }
 }
 
@@ -146,12 +148,14 @@ impl SetPassword {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let password = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, ended) = stores.operator.set_admin_password(&self.account, password.as_str()).await?;
-        stores.tell(&[change], output).await?;
+        let set = stores.operator.set_admin_password(&self.account, password.as_str()).await;
+        let (change, ended) = set.map_err(|error| Failure::of_secret(error, &password.shown_line()))?;
+        let told = stores.tell(&[change], output).await;
         output.result(&json!({"account": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
             let shown = password.shown_line();
             format!("administrator {} has a new password; {}{shown}", self.account, sessions_ended(ended.len()))
-        })
+        })?;
+        told
     }
 }
 

@@ -42,8 +42,8 @@ impl Area {
 
 impl Import {
     async fn run(self, output: Output) -> Result<(), Failure> {
-        let file = File::open(&self.file).map_err(|error| Failure(format!("{}: {error}", self.file.display())))?;
-        let areas = read_areas(BufReader::new(file)).map_err(|error| Failure(format!("{}: {error}", self.file.display())))?;
+        let file = File::open(&self.file).map_err(|error| Failure::of(format!("{}: {error}", self.file.display())))?;
+        let areas = read_areas(BufReader::new(file)).map_err(|error| Failure::of(format!("{}: {error}", self.file.display())))?;
         let stores = OperatorStores::open(self.stores).await?;
         let bar = ProgressBar::with_draw_target(
             Some(areas.len() as u64),

@@ -96,13 +96,13 @@ async fn examine(configuration: &StoreConfiguration) -> Vec<Finding> {
         Err(error) if matches!(configuration.database, DatabaseChoice::Sqlite(_)) && configuration.master_key.is_none() => {
             findings.push(Finding::bad(
                 "master key",
-                Failure::from(error).0,
+                Failure::from(error).text,
                 "`bo-auth serve` makes one on the first start; restore it from a backup if there was one",
             ));
             None
         }
         Err(error) => {
-            findings.push(Finding::bad("master key", Failure::from(error).0, "give every node the same --master-key-file"));
+            findings.push(Finding::bad("master key", Failure::from(error).text, "give every node the same --master-key-file"));
             None
         }
     };
@@ -114,7 +114,9 @@ async fn examine(configuration: &StoreConfiguration) -> Vec<Finding> {
     }
     match open_database(configuration).await {
         Ok(db) => examine_database(&db, master_key.as_ref(), &mut findings).await,
-        Err(error) => findings.push(Finding::bad("database", Failure::from(error).0, "check that it runs, and its address and password")),
+        Err(error) => {
+            findings.push(Finding::bad("database", Failure::from(error).text, "check that it runs, and its address and password"))
+        }
     }
     findings.extend(examine_redis(configuration).await.into_iter().flatten());
     findings.push(match tell(&configuration.data, &[]).await {
@@ -162,7 +164,7 @@ async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mu
             findings.push(Finding::bad("migrations", "some are not applied", "start the server once: it applies them"));
             return;
         }
-        Err(error) => Finding::bad("migrations", Failure::from(error).0, "the database may be of a newer version: update this program"),
+        Err(error) => Finding::bad("migrations", Failure::from(error).text, "the database may be of a newer version: update this program"),
     });
     findings.push(match health {
         Ok(health) => {
@@ -171,12 +173,12 @@ async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mu
             let found = format!("{} ms from the database's", apart.as_millis());
             if apart <= SKEW { Finding::good("clock", found) } else { Finding::bad("clock", found, "set both machines' clocks by NTP") }
         }
-        Err(error) => Finding::bad("clock", Failure::from(error).0, "the database did not tell its time"),
+        Err(error) => Finding::bad("clock", Failure::from(error).text, "the database did not tell its time"),
     });
     if let Some(master_key) = master_key {
         findings.push(match examine_tenants(db, master_key).await {
             Ok(count) => Finding::good("tenants", format!("{count}, and their keys and settings can be read")),
-            Err(failure) => Finding::bad("tenants", failure.0, "restore the master key that sealed them, or mend the settings named"),
+            Err(failure) => Finding::bad("tenants", failure.text, "restore the master key that sealed them, or mend the settings named"),
         });
     }
 }
@@ -190,7 +192,7 @@ async fn examine_tenants(db: &Db, master_key: &MasterKey) -> Result<usize, Failu
         for listed in page {
             if let Some(record) = db.find_tenant(&listed.owner_id).await? {
                 Tenant::assemble(record, master_key)
-                    .map_err(|error| Failure(format!("{}: {}", listed.owner_id, Failure::from(error).0)))?;
+                    .map_err(|error| Failure::of(format!("{}: {}", listed.owner_id, Failure::from(error).text)))?;
                 count += 1;
             }
         }
@@ -228,7 +230,7 @@ async fn examine_cluster(configuration: &StoreConfiguration) -> Vec<Finding> {
             }
             findings
         }
-        Err(Failure(text)) => vec![Finding::bad("nodes", text, "Redis did not say")],
+        Err(Failure { text, .. }) => vec![Finding::bad("nodes", text, "Redis did not say")],
     }
 }
 
@@ -244,7 +246,7 @@ async fn examine_redis(configuration: &StoreConfiguration) -> Option<Vec<Finding
     let advice = "check that it runs, and its address and password";
     let redis = match open_redis(configuration) {
         Ok(redis) => redis?,
-        Err(error) => return Some(vec![Finding::bad("redis", Failure::from(error).0, advice)]),
+        Err(error) => return Some(vec![Finding::bad("redis", Failure::from(error).text, advice)]),
     };
     let health = match redis.health().await {
         Ok(RedisHealth::Writable) => Finding::good("redis", "answers"),
@@ -254,7 +256,7 @@ async fn examine_redis(configuration: &StoreConfiguration) -> Option<Vec<Finding
         Ok(RedisHealth::RefusesWrites) => {
             Finding::bad("redis", "answers and refuses writes", "look at its memory, its disk and its replicas: its log says which")
         }
-        Err(error) => Finding::bad("redis", Failure::from(error).0, advice),
+        Err(error) => Finding::bad("redis", Failure::from(error).text, advice),
     };
     Some(vec![health, describe_transport("redis link", redis.transport(), "begin --redis-url with rediss://")])
 }

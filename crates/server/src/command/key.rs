@@ -149,7 +149,7 @@ impl Rotate {
         };
         let overlap = self.overlap.map_or_else(|| replacement.usual_overlap(), Duration::from_secs);
         let rotated = stores.operator.rotate_key(&self.owner, replacement, overlap).await?;
-        stores.tell(std::slice::from_ref(&rotated.change), output).await?;
+        let told = stores.tell(std::slice::from_ref(&rotated.change), output).await;
         let key = &rotated.key;
         let result = json!({"keyId": key.key_id, "purpose": key.purpose.as_str(), "algorithm": key.algorithm, "secret": rotated.secret,
             "earlierKeysRetireAt": rotated.earlier_retire_at.to_string()});
@@ -161,6 +161,7 @@ impl Rotate {
                 key.key_id,
                 rotated.earlier_retire_at
             )
-        })
+        })?;
+        told
     }
 }

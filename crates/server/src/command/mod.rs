@@ -20,6 +20,7 @@ mod user;
 
 use std::process::ExitCode;
 
+use bo_auth_service::Error;
 use clap::{Parser, Subcommand};
 
 use output::Output;
@@ -98,7 +99,7 @@ impl CommandLine {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
                 output.fail(&failure);
-                ExitCode::FAILURE
+                failure.exit.into()
             }
         }
     }
@@ -106,9 +107,49 @@ impl CommandLine {
 
 /// Why a command failed, in words for the operator.
 #[derive(Debug)]
-pub(crate) struct Failure(pub(crate) String);
+pub(crate) struct Failure {
+    pub(crate) text: String,
+    exit: Exit,
+}
 
-impl<E: std::error::Error> From<E> for Failure {
+/// What a program can tell of a failure without reading its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// What was asked for is not done.
+    Failed = 1,
+    /// It is done, and not every running server has heard of it yet.
+    DoneNotEverywhere = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Failure {
+    /// What was asked for is not done.
+    pub(crate) fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into(), exit: Exit::Failed }
+    }
+
+    /// It is done, and not every running server has heard of it yet.
+    pub(crate) fn done_not_everywhere(text: impl Into<String>) -> Self {
+        Self { text: text.into(), exit: Exit::DoneNotEverywhere }
+    }
+
+    /// The same with a secret that stands already, and that is shown this once.
+    pub(crate) fn of_secret(error: Error, shown_line: &str) -> Self {
+        let is_done = matches!(error, Error::DoneNotEverywhere(_));
+        let mut failure = Self::from(error);
+        if is_done {
+            failure.text.push_str(shown_line);
+        }
+        failure
+    }
+}
+
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
         let mut text = error.to_string();
         let mut cause = error.source();
@@ -117,6 +158,11 @@ impl<E: std::error::Error> From<E> for Failure {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        Self(text)
+        let any: &dyn std::error::Error = &error;
+        if let Some(Error::DoneNotEverywhere(_)) = any.downcast_ref() {
+            text.push_str("\nit will be told without being asked again");
+            return Self::done_not_everywhere(text);
+        }
+        Self::of(text)
     }
 }

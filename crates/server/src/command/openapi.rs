@@ -25,7 +25,7 @@ impl Openapi {
         let files = documents.files();
         for (name, text) in &files {
             let path = directory.join(name);
-            std::fs::write(&path, text).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+            std::fs::write(&path, text).map_err(|error| Failure::of(format!("{}: {error}", path.display())))?;
         }
         let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
         output.result(&names, || names.join("\n"))

@@ -44,7 +44,7 @@ impl Output {
 
     /// Prints why a command failed.
     pub(crate) fn fail(self, failure: &Failure) {
-        let text = if self.json { json!({"error": failure.0}).to_string() } else { format!("error: {}", failure.0) };
+        let text = if self.json { json!({"error": failure.text}).to_string() } else { format!("error: {}", failure.text) };
         let _ = writeln!(std::io::stderr(), "{text}");
     }
 }

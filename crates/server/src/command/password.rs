@@ -29,10 +29,10 @@ impl PasswordSource {
         if path.as_os_str() == "-" {
             std::io::stdin().read_to_string(&mut text)?;
         } else {
-            text = std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+            text = std::fs::read_to_string(path).map_err(|error| Failure::of(format!("{}: {error}", path.display())))?;
         }
         let text = text.trim_end_matches(['\r', '\n']).to_owned();
-        if text.is_empty() { Err(Failure("the password is empty".to_owned())) } else { Ok(NewPassword { text, is_made: false }) }
+        if text.is_empty() { Err(Failure::of("the password is empty".to_owned())) } else { Ok(NewPassword { text, is_made: false }) }
     }
 }
 

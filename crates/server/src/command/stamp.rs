@@ -65,7 +65,7 @@ impl Stamp {
     async fn encrypt(&self, stores: &OperatorStores, tenant: &TenantRecord) -> Result<String, Failure> {
         let sys_id = self.sys.as_ref().unwrap_or(&tenant.default_sys_id);
         let found = tenant.systems.iter().find(|system| system.sys_id == *sys_id);
-        let record = found.ok_or_else(|| Failure(format!("tenant {} has no system {sys_id}", self.owner)))?;
+        let record = found.ok_or_else(|| Failure::of(format!("tenant {} has no system {sys_id}", self.owner)))?;
         let system = System::assemble(&tenant.settings, record)?;
         let (key, secret) = stores.operator.current_secret(&self.owner, KeyPurpose::Stamp).await?;
         let key = StampKey::new(key.key_id, &secret)?;
@@ -80,7 +80,7 @@ impl Stamp {
         let (key, secret) = stores.operator.current_secret(&self.owner, KeyPurpose::StampMac).await?;
         let key = StampMacKey::new(key.key_id, &secret)?;
         let body = match &self.body {
-            Some(path) => std::fs::read(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?,
+            Some(path) => std::fs::read(path).map_err(|error| Failure::of(format!("{}: {error}", path.display())))?,
             None => Vec::new(),
         };
         let (path, query) =
@@ -88,7 +88,7 @@ impl Stamp {
         let mut headers = vec![("XownerId", self.owner.as_str())];
         headers.extend(self.sys.as_ref().map(|sys_id| ("XsysId", sys_id.as_str())));
         for header in &self.headers {
-            let (name, value) = header.split_once(':').ok_or_else(|| Failure("a header is written NAME: VALUE".to_owned()))?;
+            let (name, value) = header.split_once(':').ok_or_else(|| Failure::of("a header is written NAME: VALUE".to_owned()))?;
             headers.push((name.trim(), value.trim()));
         }
         let request = SignedRequest { method, path, query, body: &body, headers: &headers };
@@ -101,5 +101,5 @@ fn read_text(path: &std::path::Path) -> Result<String, Failure> {
     if path.as_os_str() == "-" {
         return Ok(std::io::read_to_string(std::io::stdin())?);
     }
-    std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
+    std::fs::read_to_string(path).map_err(|error| Failure::of(format!("{}: {error}", path.display())))
 }

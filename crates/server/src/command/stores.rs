@@ -40,7 +40,7 @@ impl OperatorStores {
                 output.remark("no server runs on this data directory; the change takes effect when one starts");
                 Ok(())
             }
-            Err(error) => Err(Failure(format!(
+            Err(error) => Err(Failure::done_not_everywhere(format!(
                 "the change is written, but the running server has not confirmed it ({error}); it takes it up by itself within a minute"
             ))),
         }

@@ -1,8 +1,9 @@
 //! `bo-auth tenant`.
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::random::alphanumeric;
 use bo_auth_core::signing_key::Algorithm;
-use bo_auth_service::operator::tenant::NewTenant;
+use bo_auth_service::operator::tenant::{DES_KEY_CHARACTERS, NewTenant};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -93,14 +94,18 @@ impl Add {
             algorithm: self.algorithm,
             owner_id: self.owner,
         };
-        let des_key = stores.operator.add_tenant(&new, self.des_key.as_deref()).await?;
-        stores.tell(&[bo_auth_service::operator::Change { owner_id: new.owner_id.clone(), user_id: None }], output).await?;
+        let made = alphanumeric(&*stores.operator.random, DES_KEY_CHARACTERS);
+        let des_key = self.des_key.as_deref().unwrap_or(&made);
+        let added = stores.operator.add_tenant(&new, Some(des_key)).await;
+        added.map_err(|error| Failure::of_secret(error, &format!("\nDES key (shown once): {des_key}")))?;
+        let told = stores.tell(&[bo_auth_service::operator::Change { owner_id: new.owner_id.clone(), user_id: None }], output).await;
         output.result(&json!({"ownerId": new.owner_id, "sysId": new.system.0, "desKey": des_key}), || {
             format!(
                 "tenant {} with system {}\nDES key (shown once; it goes into the frontend's bundle): {des_key}\nnext: bo-auth user add --owner {} --account NAME",
                 new.owner_id, new.system.0, new.owner_id
             )
-        })
+        })?;
+        told
     }
 }
 

@@ -136,7 +136,8 @@ impl Add {
             push_name: self.push_name,
             area_codes: self.areas,
         };
-        let user = stores.operator.add_user(&self.owner, new, password.as_str()).await?;
+        let user = stores.operator.add_user(&self.owner, new, password.as_str()).await;
+        let user = user.map_err(|error| Failure::of_secret(error, &password.shown_line()))?;
         output.result(&json!({"userId": user.user_id, "userName": user.account, "password": password.shown()}), || {
             let shown = password.shown_line();
             format!("user {} ({}) of tenant {}{shown}", user.account, user.user_id, self.owner)
@@ -165,10 +166,11 @@ impl Disable {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
         let (change, ended) = stores.operator.set_user_disabled(&self.owner, &self.account, !self.undo).await?;
-        stores.tell(&[change], output).await?;
+        let told = stores.tell(&[change], output).await;
         output.result(&json!({"userName": self.account, "disabled": !self.undo, "endedSessions": ended.len()}), || {
             format!("user {} is {}; {}", self.account, state(!self.undo), sessions_ended(ended.len()))
-        })
+        })?;
+        told
     }
 }
 
@@ -176,12 +178,14 @@ impl SetPassword {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let password = self.password.read()?;
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, ended) = stores.operator.set_password(&self.owner, &self.account, password.as_str()).await?;
-        stores.tell(&[change], output).await?;
+        let set = stores.operator.set_password(&self.owner, &self.account, password.as_str()).await;
+        let (change, ended) = set.map_err(|error| Failure::of_secret(error, &password.shown_line()))?;
+        let told = stores.tell(&[change], output).await;
         output.result(&json!({"userName": self.account, "password": password.shown(), "endedSessions": ended.len()}), || {
             let shown = password.shown_line();
             format!("user {} has a new password; {}{shown}", self.account, sessions_ended(ended.len()))
-        })
+        })?;
+        told
     }
 }
 

@@ -50,6 +50,12 @@ errno_table! {
     UNKNOWN "4501" "未知错误"
 }
 
+impl Errno {
+    /// The session has ended, and not every server has heard of it. The table has no code of its own for that: clients take
+    /// this one as a reason to ask again, and the text says what holds.
+    pub const NOT_EVERYWHERE: Self = Self { text: "操作已生效，尚未通知所有服务器", ..Self::DATABASE };
+}
+
 /// A refusal ready to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegacyRefusal {
@@ -89,6 +95,7 @@ impl From<&Error> for LegacyRefusal {
             Error::CaptchaRequired | Error::CaptchaInvalid | Error::TenantDisabled | Error::SystemDisabled => Self::of(Errno::REQUEST),
             Error::RateLimited { retry_after } => Self { status: 429, errno: Errno::REQUEST, retry_after: Some(*retry_after) },
             Error::Unavailable(_) => Self::of(Errno::DATABASE),
+            Error::DoneNotEverywhere(_) => Self::of(Errno::NOT_EVERYWHERE),
             Error::Internal(source) if is_unreadable(&**source) => Self::of(Errno::DATA_WRONG),
             _ => Self::outside(500, Errno::INTERNAL),
         }
@@ -106,6 +113,7 @@ impl From<&Fault> for LegacyRefusal {
         let errno = match fault.kind {
             FaultKind::BAD_REQUEST | FaultKind::PAYLOAD_TOO_LARGE | FaultKind::MEDIA_TYPE_UNSUPPORTED => Errno::PARAMETER,
             FaultKind::UNAVAILABLE => Errno::DATABASE,
+            FaultKind::DONE_NOT_EVERYWHERE => Errno::NOT_EVERYWHERE,
             kind if kind.status < 500 => Errno::REQUEST,
             _ => Errno::INTERNAL,
         };
@@ -116,6 +124,7 @@ impl From<&Fault> for LegacyRefusal {
 #[cfg(test)]
 mod tests {
     use bo_auth_core::session::EndReason;
+    use bo_auth_store::NotPublished;
 
     use super::*;
 
@@ -141,6 +150,7 @@ mod tests {
             (Error::CaptchaRequired, 200, "4201"),
             (Error::TenantDisabled, 200, "4201"),
             (Error::Unavailable(None), 200, "4001"),
+            (Error::DoneNotEverywhere(NotPublished::because("nobody listens")), 200, "4001"),
             (Error::Internal(Box::new(bo_auth_store::Error::Corrupt("row"))), 200, "4004"),
             (Error::RateLimited { retry_after: Duration::from_secs(1) }, 429, "4201"),
             (Error::TenantUnknown, 500, "4500"),
@@ -163,6 +173,7 @@ mod tests {
             (FaultKind::RATE_LIMITED, "4201"),
             (FaultKind::INTERNAL, "4500"),
             (FaultKind::UNAVAILABLE, "4001"),
+            (FaultKind::DONE_NOT_EVERYWHERE, "4001"),
         ] {
             let refusal = LegacyRefusal::from(&Fault::of(kind));
             assert_eq!((refusal.status, refusal.errno.code), (kind.status, code), "{}", kind.error_code);

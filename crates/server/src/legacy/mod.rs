@@ -193,7 +193,7 @@ impl V1 {
 /// The refusal; where something failed that must not fail, it is logged here and nowhere else.
 pub(crate) fn refused(error: &Error) -> LegacyRefusal {
     let refusal = LegacyRefusal::from(error);
-    if refusal.status >= 500 || refusal.errno == Errno::DATA_WRONG || refusal.errno == Errno::DATABASE {
+    if refusal.status >= 500 || refusal.errno == Errno::DATA_WRONG || refusal.errno.code == Errno::DATABASE.code {
         tracing::error!(contract = "v1.0", errno = refusal.errno.code, error = %Causes(error), "a request failed");
     }
     refusal

@@ -132,8 +132,8 @@ impl Operator {
         let (record, _) = self.prepare_tenant(&new, None)?;
         let event = self.event("tenant.added", None);
         match self.administer(&owner_id, &Administration::AddTenant(&record), None, &event, None).await {
-            // Another command may have made it at the same time.
-            Ok(_) | Err(Error::Conflict(_)) => Ok(()),
+            // Another command may have made it at the same time. Whoever has not heard of it hears of the administrator.
+            Ok(_) | Err(Error::Conflict(_) | Error::DoneNotEverywhere(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

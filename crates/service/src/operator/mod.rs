@@ -21,7 +21,7 @@ use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::Plugins;
 use bo_auth_store::record::{Actor, Administration, AdministrationEvent, Marking, RequestTrace, Revoked, Scope, TenantRecord};
 use bo_auth_store::revocation::Revocations;
-use bo_auth_store::{Cache, Db};
+use bo_auth_store::{Cache, Db, NotPublished};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -142,7 +142,7 @@ impl Operator {
 
     /// Tells the other nodes, and takes what has changed out of the shared cache. A single server that keeps it in memory
     /// hears of it by the control socket.
-    pub(crate) async fn publish(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+    pub(crate) async fn publish(&self, change: &Change, revoked: &Revoked) -> Result<(), NotPublished> {
         if let Some(service) = &self.running {
             return service.take_effect(change, revoked).await;
         }
@@ -150,21 +150,37 @@ impl Operator {
         let uncached = self.uncache(change, revoked).await;
         if let Some(revocations) = &self.revocations {
             revocations.announce_all(&revoked.sessions, &revoked.marks).await?;
-            // Where the cache holds what was before, a server makes good for it.
+            // Where the cache holds what was before, a server makes good for it; what stays here, it removes.
             for mark in revoked.finished_marks().filter(|_| uncached.is_ok()) {
-                self.db.remove_mark(mark).await?;
+                if let Err(error) = self.db.remove_mark(mark).await {
+                    tracing::debug!(%error, "a mark that everyone knows stays for a server to remove");
+                }
             }
         }
         uncached
     }
 
-    async fn uncache(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
-        let Some(cache) = &self.cache else { return Ok(()) };
-        cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await?;
-        if let Some(user_id) = &change.user_id {
-            cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await?;
+    /// The same for ended sessions alone: nothing else that nodes remember has changed.
+    pub(crate) async fn publish_ends(&self, owner_id: &OwnerId, revoked: &Revoked) -> Result<(), NotPublished> {
+        if let Some(service) = &self.running {
+            service.announcer.announce_revoked(revoked).await?;
+            service.hide_from_old_servers(&revoked.sessions).await;
+            return Ok(());
         }
-        Ok(cache.sessions_ended(&revoked.sessions).await?)
+        self.publish(&Change { owner_id: owner_id.clone(), user_id: None }, revoked).await
+    }
+
+    /// Only what the cache holds of the user must go before the change is in effect: nodes pass over rows of a tenant that
+    /// are older than its revision, and the outbox repeats what ended sessions ask for.
+    async fn uncache(&self, change: &Change, revoked: &Revoked) -> Result<(), NotPublished> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let tenant = cache.remove::<CachedTenant>(&change.owner_id, change.owner_id.as_str()).await;
+        if let Err(error) = tenant.and(cache.sessions_ended(&revoked.sessions).await) {
+            tracing::debug!(%error, "the cache still holds what was before; nodes pass it over");
+        }
+        let Some(user_id) = &change.user_id else { return Ok(()) };
+        let removed = cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await;
+        removed.map_err(NotPublished::because)
     }
 }
 
@@ -202,7 +218,7 @@ impl Service {
     }
 
     /// Lets a change take effect here and on every other node, before this returns.
-    async fn take_effect(&self, change: &Change, revoked: &Revoked) -> Result<(), Error> {
+    async fn take_effect(&self, change: &Change, revoked: &Revoked) -> Result<(), NotPublished> {
         if let Some(user_id) = &change.user_id {
             // What a node hears of, it may read in the cache again at once.
             let uncached = self.cache.remove::<CachedUser>(&change.owner_id, user_id.as_str()).await;
@@ -211,12 +227,12 @@ impl Service {
                 Err(_) => self.announcer.announce_unfinished(revoked).await?,
             }
             self.hide_from_old_servers(&revoked.sessions).await;
-            return Ok(uncached?);
+            return uncached.map_err(NotPublished::because);
         }
         self.announcer.announce_revoked(revoked).await?;
         self.hide_from_old_servers(&revoked.sessions).await;
         self.tenants.forget(&change.owner_id, &self.cache).await;
-        self.tenants.reload_origins(&self.db).await
+        self.tenants.reload_origins(&self.db).await.map_err(NotPublished::because)
     }
 
     /// Sees what another process has changed: its ended sessions, and the rows it names.

@@ -42,7 +42,8 @@ impl Operator {
             Some(EndOutcome::AlreadyEnded(ended)) => (ended, false),
             Some(EndOutcome::Unknown) | None => return Err(Error::NotFound(format!("tenant `{owner_id}` has no session `{session_id}`"))),
         };
-        let (change, _) = self.user_changed(owner_id, ended.user_id.clone(), Revoked::of_sessions(vec![ended])).await?;
+        let change = Change { owner_id: owner_id.clone(), user_id: Some(ended.user_id.clone()) };
+        self.publish_ends(owner_id, &Revoked::of_sessions(vec![ended])).await?;
         Ok((change, by_this_call))
     }
 
@@ -70,8 +71,9 @@ impl Operator {
         user_id: UserId,
         reason: EndReason,
     ) -> Result<(Change, Vec<EndedSession>), Error> {
-        let ended = self.db.end_user_sessions(&self.user_ending(owner_id, &user_id, reason)).await?;
-        self.user_changed(owner_id, user_id, ended).await
+        let revoked = self.db.end_user_sessions(&self.user_ending(owner_id, &user_id, reason)).await?;
+        self.publish_ends(owner_id, &revoked).await?;
+        Ok((Change { owner_id: owner_id.clone(), user_id: Some(user_id) }, revoked.sessions))
     }
 
     /// Ends all sessions of a system, or of the whole tenant: they are refused everywhere when this returns, and their

@@ -14,7 +14,7 @@ use crate::Error;
 use crate::tenant::seal_key;
 
 /// Characters of a generated DES key: DES uses eight bytes and no more.
-const DES_KEY_CHARACTERS: usize = 8;
+pub const DES_KEY_CHARACTERS: usize = 8;
 
 /// A tenant that is to be added.
 #[derive(Debug, Clone)]

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::Db;
-use crate::Error;
 use crate::failpoint::{self, Guard};
 use crate::record::{EndOutcome, Ending};
+use crate::{Error, NotPublished};
 
 /// How many endings share a transaction at most.
 const BATCH: usize = 512;
@@ -23,9 +23,22 @@ const WAITING: usize = 8_192;
 /// `SQLite` has one writer.
 const POSTGRES_LANES: usize = 2;
 
+/// Why an ending is not answered with its outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum EndingError {
+    /// The database did not take it.
+    #[error(transparent)]
+    NotEnded(#[from] Error),
+    /// It is durable, and not everyone has been told.
+    #[error(transparent)]
+    NotPublished(#[from] NotPublished),
+}
+
+type Answer = Result<EndOutcome, EndingError>;
+
 struct Request {
     ending: Ending,
-    answer: oneshot::Sender<Result<EndOutcome, Error>>,
+    answer: oneshot::Sender<Answer>,
 }
 
 /// Where sessions are ended. Clones share one queue.
@@ -44,11 +57,11 @@ impl EndingQueue {
     }
 
     /// The same; whoever waits for an ending hears of it only when `tell` is done with the outcomes of its whole commit,
-    /// and hears of an outage where that fails.
+    /// and hears that it is not published where that fails.
     pub fn start_telling<T, F>(db: Db, tell: T) -> Self
     where
         T: Fn(Arc<[EndOutcome]>) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<(), Error>> + Send + 'static,
+        F: Future<Output = Result<(), NotPublished>> + Send + 'static,
     {
         let (requests, received) = mpsc::channel(WAITING);
         let (closing, closed) = watch::channel(false);
@@ -69,9 +82,9 @@ impl EndingQueue {
     /// back.
     ///
     /// # Errors
-    /// [`Error::DatabaseUnavailable`] where the database does not answer, the queue is closed, or the others could not be
-    /// told.
-    pub async fn end(&self, ending: Ending) -> Result<EndOutcome, Error> {
+    /// [`EndingError::NotEnded`] where the database does not answer or the queue is closed,
+    /// [`EndingError::NotPublished`] where the others could not be told.
+    pub async fn end(&self, ending: Ending) -> Result<EndOutcome, EndingError> {
         let (answer, answered) = oneshot::channel();
         self.requests.send(Request { ending, answer }).await.map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
@@ -101,12 +114,12 @@ struct Worker<T> {
 }
 
 /// The callers of a batch, in its order.
-type Answers = Vec<oneshot::Sender<Result<EndOutcome, Error>>>;
+type Answers = Vec<oneshot::Sender<Answer>>;
 
 impl<T, F> Worker<T>
 where
     T: Fn(Arc<[EndOutcome]>) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), Error>> + Send + 'static,
+    F: Future<Output = Result<(), NotPublished>> + Send + 'static,
 {
     async fn run(self: Arc<Self>, mut closing: watch::Receiver<bool>) {
         let mut batch = Vec::with_capacity(BATCH);
@@ -132,7 +145,7 @@ where
                     // Whoever has waited through the outage is not made to wait for another one.
                     let mut requests = self.requests.lock().await;
                     while let Ok(request) = requests.try_recv() {
-                        reply(request.answer, Err(error.repeated()));
+                        reply(request.answer, Err(error.repeated().into()));
                     }
                 }
                 // One of them is not acceptable to the database: the others must not suffer for it.
@@ -140,7 +153,7 @@ where
                     for (ending, answer) in endings.iter().zip(answers) {
                         match self.commit(std::slice::from_ref(ending)).await {
                             Ok(outcomes) => self.tell(outcomes, vec![answer]),
-                            Err(error) => reply(answer, Err(error)),
+                            Err(error) => reply(answer, Err(error.into())),
                         }
                     }
                 }
@@ -171,7 +184,11 @@ where
             failpoint::reach("ending.told").await;
             match told {
                 Ok(()) => outcomes.iter().zip(answers).for_each(|(outcome, answer)| reply(answer, Ok(outcome.clone()))),
-                Err(error) => refuse(answers, &error),
+                Err(error) => {
+                    for answer in answers {
+                        reply(answer, Err(error.repeated().into()));
+                    }
+                }
             }
             drop(working);
         });
@@ -180,7 +197,7 @@ where
 
 fn refuse(answers: Answers, error: &Error) {
     for answer in answers {
-        reply(answer, Err(error.repeated()));
+        reply(answer, Err(error.repeated().into()));
     }
 }
 
@@ -193,7 +210,7 @@ fn answer_unfinished(answers: Answers) -> Answers {
 }
 
 /// A caller who has gone away does not want to know.
-fn reply(answer: oneshot::Sender<Result<EndOutcome, Error>>, outcome: Result<EndOutcome, Error>) {
+fn reply(answer: oneshot::Sender<Answer>, outcome: Answer) {
     let _ = answer.send(outcome);
 }
 

@@ -28,7 +28,7 @@ pub use self::status::{ClusterStatus, NodeStatus};
 pub use self::tenants::Heard;
 use crate::cache::{Cached, Looked, Place};
 use crate::record::{EndedSession, NotBefore};
-use crate::{Db, Error, RedisConnection};
+use crate::{Db, Error, NotPublished, RedisConnection};
 
 /// How many bytes ended sessions take at most, unless the operator says otherwise: room for 1.8 million.
 pub const MEMORY_BYTES: usize = 64 << 20;
@@ -153,9 +153,9 @@ impl Revocations {
     /// lease by which it could answer without asking. The caller has committed their end.
     ///
     /// # Errors
-    /// [`Error::DatabaseUnavailable`] where neither Redis nor the database could be used to tell the others: the ends
-    /// stand, but it is not known that every node refuses the sessions yet.
-    pub async fn announce(&self, ended: &[EndedSession]) -> Result<(), Error> {
+    /// [`NotPublished`] where neither Redis nor the database could be used to tell the others: the ends stand, but it is
+    /// not known that every node refuses the sessions yet.
+    pub async fn announce(&self, ended: &[EndedSession]) -> Result<(), NotPublished> {
         self.announce_all(ended, &[]).await
     }
 
@@ -163,10 +163,10 @@ impl Revocations {
     ///
     /// # Errors
     /// As [`Revocations::announce`].
-    pub async fn announce_all(&self, ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), Error> {
+    pub async fn announce_all(&self, ended: &[EndedSession], marks: &[NotBefore]) -> Result<(), NotPublished> {
         self.memory.hear(ended, marks);
         match &self.node {
-            Some(node) if !ended.is_empty() || !marks.is_empty() => node.announce(ended, marks).await,
+            Some(node) if !ended.is_empty() || !marks.is_empty() => node.announce(ended, marks).await.map_err(NotPublished::because),
             _ => Ok(()),
         }
     }

@@ -110,9 +110,9 @@ fn engine() -> Result<Plugins, Failure> {
 
 /// Reads a script.
 fn read_source(path: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure(format!("{}: {error}", path.display()));
+    let failed = |error: std::io::Error| Failure::of(format!("{}: {error}", path.display()));
     if std::fs::metadata(path).map_err(failed)?.len() > SOURCE_BYTES {
-        return Err(Failure(format!("{}: a script has at most 32 KiB", path.display())));
+        return Err(Failure::of(format!("{}: a script has at most 32 KiB", path.display())));
     }
     std::fs::read_to_string(path).map_err(failed)
 }
@@ -122,7 +122,7 @@ fn name_of(path: &Path, given: Option<&str>) -> Result<String, Failure> {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let name = given.unwrap_or_else(|| stem.strip_prefix("fn-").unwrap_or(stem));
     if PluginName::parse(name).is_none() {
-        return Err(Failure(format!("`{name}` is no plugin's name: 1 to 64 letters, digits, `_` and `-`; give one with --name")));
+        return Err(Failure::of(format!("`{name}` is no plugin's name: 1 to 64 letters, digits, `_` and `-`; give one with --name")));
     }
     Ok(name.to_owned())
 }

@@ -103,7 +103,7 @@ impl Publish {
         let problems = desk.schema_problems(&place.owner_id, &name, &source, &response_schemas()).await?;
         if !problems.is_empty() && !self.accept_schema_problems {
             let listed: Vec<String> = problems.iter().map(|problem| format!("  {} {}", problem.path, problem.message)).collect();
-            return Err(Failure(format!(
+            return Err(Failure::of(format!(
                 "version {version} is stored and not published: generated clients of no system of the tenant could read its answers; \
                  --accept-schema-problems publishes it all the same\n{}",
                 listed.join("\n")
@@ -124,7 +124,7 @@ impl Publish {
             return Ok((self.what.clone(), version, stored.digest));
         }
         let Some(path) = is_file(&self.what) else {
-            return Err(Failure(format!("`{}` is no file; to publish a version that is stored, give --number", self.what)));
+            return Err(Failure::of(format!("`{}` is no file; to publish a version that is stored, give --number", self.what)));
         };
         let (name, source) = (name_of(&path, self.name.as_deref())?, read_source(&path)?);
         let desk = place.desk();

@@ -74,7 +74,7 @@ impl New {
             Some(example) => example.source,
             None => examples::STARTER,
         };
-        let failed = |error: std::io::Error| Failure(format!("{}: {error}", self.file.display()));
+        let failed = |error: std::io::Error| Failure::of(format!("{}: {error}", self.file.display()));
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&self.file).map_err(failed)?;
         std::io::Write::write_all(&mut file, source.as_bytes()).map_err(failed)?;
         let shown = self.file.display();
@@ -107,8 +107,8 @@ impl Test {
         output.result(&json!({"name": name, "results": listed, "asExpected": unexpected.is_none()}), || text_of(&results))?;
         match (broken, unexpected) {
             (0, None) => Ok(()),
-            (0, Some(expected)) => Err(Failure(format!("the answer is not the expected one, which is {expected}"))),
-            (broken, _) => Err(Failure(format!("{broken} of {} answers failed or broke the schema", results.len()))),
+            (0, Some(expected)) => Err(Failure::of(format!("the answer is not the expected one, which is {expected}"))),
+            (broken, _) => Err(Failure::of(format!("{broken} of {} answers failed or broke the schema", results.len()))),
         }
     }
 
@@ -141,7 +141,7 @@ impl Test {
     /// What was expected and did not come.
     fn unexpected(&self, results: &[(Trial, Vec<SchemaProblem>)]) -> Result<Option<Value>, Failure> {
         let Some(path) = &self.expect else { return Ok(None) };
-        let [(trial, _)] = results else { return Err(Failure("--expect goes with one sample".to_owned())) };
+        let [(trial, _)] = results else { return Err(Failure::of("--expect goes with one sample".to_owned())) };
         let expected = read_json(path)?;
         // The order of members counts: it is what goes out.
         let wanted = expected.to_string();
@@ -151,8 +151,8 @@ impl Test {
 }
 
 fn read_json(path: &Path) -> Result<Value, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-    serde_json::from_str(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::of(format!("{}: {error}", path.display())))?;
+    serde_json::from_str(&text).map_err(|error| Failure::of(format!("{}: {error}", path.display())))
 }
 
 /// Without a store there is no active version to be beside.

@@ -11,10 +11,10 @@ use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::random::Random;
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::{PLATFORM, PluginName, Plugins};
-use bo_auth_store::Db;
 use bo_auth_store::plugin_record::{PluginRecord, PluginVersionRecord};
 use bo_auth_store::record::{Actor, AuditRecord, NotBefore};
 use bo_auth_store::revocation::Revocations;
+use bo_auth_store::{Db, NotPublished};
 use serde_json::Value;
 
 pub use draft::StoredVersion;
@@ -62,15 +62,13 @@ impl PluginDesk<'_> {
     }
 
     /// Tells every node of a change that is committed. Where that cannot be done they find it by themselves, within a second.
-    pub(super) async fn announce(&self, mark: &NotBefore) {
-        let Some(revocations) = self.revocations else { return };
-        let told = async {
-            revocations.announce_all(&[], std::slice::from_ref(mark)).await?;
-            self.db.remove_mark(mark).await
-        };
-        if let Err(error) = told.await {
-            tracing::warn!(%error, "other nodes could not be told of a plugin's change; they look for it by themselves");
+    pub(super) async fn announce(&self, mark: &NotBefore) -> Result<(), NotPublished> {
+        let Some(revocations) = self.revocations else { return Ok(()) };
+        revocations.announce_all(&[], std::slice::from_ref(mark)).await?;
+        if let Err(error) = self.db.remove_mark(mark).await {
+            tracing::debug!(%error, "a mark that everyone knows stays for a server to remove");
         }
+        Ok(())
     }
 
     async fn verify_owner(&self, owner_id: &OwnerId) -> Result<(), Error> {

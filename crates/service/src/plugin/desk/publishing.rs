@@ -101,8 +101,8 @@ impl PluginDesk<'_> {
             details["before"] = json!(record.active_version);
             let now = self.clock.now();
             if let Some(mark) = self.db.move_plugin(owner_id, name, &change, &self.event(kind, details, now), now).await? {
-                self.announce(&mark).await;
-                return self.find(owner_id, name).await;
+                self.announce(&mark).await?;
+                return self.find(owner_id, name).await.map_err(Error::after_commit);
             }
         }
         Err(PluginRefusal::Stale.into())

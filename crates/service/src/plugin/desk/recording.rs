@@ -34,7 +34,7 @@ impl PluginDesk<'_> {
             bo_auth_store::Error::Changed(_) => Error::from(PluginRefusal::Stale),
             other => Error::from(other),
         })?;
-        self.announce(&mark).await;
+        self.announce(&mark).await?;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ each_backend!(
     the_answer_holds_the_user_and_the_tokens,
     unknown_users_and_wrong_passwords_look_alike,
     a_plain_password_is_taken_where_it_is_allowed,
+    broken_lines_of_base64_are_read_on,
     who_is_disabled_does_not_sign_in,
     a_hash_of_another_cost_is_renewed,
     the_oldest_session_gives_way_at_the_limit,
@@ -93,6 +94,30 @@ async fn a_plain_password_is_taken_where_it_is_allowed(app: TestApp) {
     user.of(&lenient).log_in().await;
 }
 
+async fn broken_lines_of_base64_are_read_on(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let user = tenant.with_user("li").await;
+    for (cipher, output) in [("ecb", "base64"), ("ecb", "hex"), ("cbc", "base64"), ("cbc", "hex")] {
+        let settings = json!({"cipher": format!("des-{cipher}-pkcs7"), "output": output});
+        let system = tenant.with_system(&format!("{cipher}-{output}"), settings).await;
+        let user = user.of(&system);
+        let (head, tail) = (|text: &str| text[..20].to_owned(), |text: &str| text[20..].to_owned());
+        for (inside, end) in [("\n", "\n"), ("\r\n", "\r\n"), (" ", "")] {
+            let sent = system.encrypt(&user.password());
+            let password = format!("{}{inside}{}{end}", head(&sent), tail(&sent));
+            let body = json!({"userName": user.account, "password": password});
+            // A header has no line breaks: what stood there are spaces or tabs by then.
+            let stamp = system.new_stamp();
+            let stamp = format!("{} \t{}", head(&stamp), tail(&stamp));
+            let request = system.request(Method::POST, route::LOGIN).json(&body).header("XverifyApi", stamp);
+            let answer = request.send().await;
+            assert_eq!(answer.status, 200, "{cipher} {output} {inside:?}: {}", answer.text());
+            // One GUID is one, however it is written.
+            request.send().await.assert_fault(FaultKind::VERIFY_API_REPLAYED);
+        }
+    }
+}
+
 async fn who_is_disabled_does_not_sign_in(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let user = tenant.with_user("li").await;
@@ -107,7 +132,7 @@ async fn who_is_disabled_does_not_sign_in(app: TestApp) {
     let (change, _) = tenant.node.operator().set_user_disabled(&tenant.owner_id, "li", false).await.unwrap();
     tenant.node.apply(change).await;
     user.log_in().await;
-    session.assert_ended("USER_DISABLED").await;
+    session.assert_ended("SESSION_KICKED").await;
 
     let system = tenant.with_system("app", json!({})).await;
     let at_system = user.of(&system);

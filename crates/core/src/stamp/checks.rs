@@ -87,8 +87,20 @@ fn base64_is_taken_in_its_canonical_form_only() {
     let good = encrypt_stamp(GUID, &key("k1", "demo-key"), &rules);
     let keys = [(key("k1", "demo-key"), None)];
     assert!(good.ends_with('='), "the example needs padding: {good}");
-    for bad in [good.trim_end_matches('=').to_owned(), format!(" {good}"), format!("{good}="), good.replace('=', "\n=")] {
+    // ASCII white space is skipped, and no other.
+    for bad in [good.trim_end_matches('=').to_owned(), format!("\u{a0}{good}"), format!("{good}="), good.replace('=', "\u{b}=")] {
         assert_eq!(verify_stamp(&bad, &keys, &[], &rules, &NOTHING, NOW), Err(Error::StampInvalid), "{bad:?}");
+    }
+}
+
+#[test]
+fn white_space_makes_no_value_of_any_length() {
+    let rules = rules(&json!({}));
+    let keys = [(key("k1", "demo-key"), None)];
+    let stamp = encrypt_stamp(GUID, &keys[0].0, &rules);
+    for (spaces, accepted) in [(900, true), (2_048, false), (1 << 20, false)] {
+        let value = stamp.clone() + &" ".repeat(spaces);
+        assert_eq!(verify_stamp(&value, &keys, &[], &rules, &NOTHING, NOW).is_ok(), accepted, "{spaces}");
     }
 }
 

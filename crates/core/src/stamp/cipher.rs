@@ -1,6 +1,8 @@
 //! DES as frontends run it: ECB or CBC, PKCS#7 padding, written as base64 or hexadecimal digits.
 //! Decrypting does the same work for every value of one length, right or wrong.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use des::Des;
@@ -38,10 +40,11 @@ pub(super) struct Ciphertext {
 }
 
 impl Ciphertext {
-    /// Decodes a value of at most `most` bytes. What cannot be decoded is replaced by as many zero bytes as it would
-    /// have had, so that refusing it takes as long as refusing a wrong key.
+    /// Decodes a value of at most `most` bytes beside its white space. What cannot be decoded is replaced by as many zero
+    /// bytes as it would have had, so that refusing it takes as long as refusing a wrong key.
     pub(super) fn decode(value: &str, most: usize, output: StampOutput) -> Self {
-        let decoded = (value.len() <= most).then_some(value).and_then(|value| match output {
+        let value = without_white_space(value, most);
+        let decoded = (value.len() <= most).then_some(&*value).and_then(|value| match output {
             StampOutput::Base64 => STANDARD.decode(value).ok(),
             StampOutput::Hex => crate::hex::decode(value),
         });
@@ -71,6 +74,16 @@ impl Ciphertext {
             well_padded: well_padded & self.decoded & Choice::from(u8::from(whole)),
         }
     }
+}
+
+/// Encoders of some platforms break their lines, and headers and forms turn a break into spaces. A value that would be too
+/// long by its white space alone is left as it is.
+fn without_white_space(value: &str, most: usize) -> Cow<'_, str> {
+    let is_white = |byte: u8| byte.is_ascii_whitespace();
+    if value.len() > 2 * most || !value.bytes().any(is_white) {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.split_ascii_whitespace().collect())
 }
 
 /// What came out of the blocks, good or not.

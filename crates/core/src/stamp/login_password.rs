@@ -58,6 +58,10 @@ mod tests {
                     let value = encrypt_stamp(password, &key("k1", "demo-key"), &rules);
                     let decrypted = decrypt_password(&value, &[(key("k1", "demo-key"), None)], &rules, NOW);
                     assert_eq!(decrypted.unwrap().as_slice(), password.as_bytes());
+                    for broken in crate::stamp::vectors::with_white_space(&value) {
+                        let decrypted = decrypt_password(&broken, &[(key("k1", "demo-key"), None)], &rules, NOW);
+                        assert_eq!(decrypted.unwrap().as_slice(), password.as_bytes(), "{broken:?}");
+                    }
                 }
             }
         }

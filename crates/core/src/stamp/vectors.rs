@@ -57,6 +57,17 @@ fn verify(value: &str, secret: &str, rules: &StampRules, now: Timestamp) -> Resu
     verify_stamp(value, &[(key(secret), None)], &[], rules, &NOTHING, now)
 }
 
+/// The value as encoders and headers may break it: in lines of 76 with one or two characters behind each, or anywhere.
+pub(super) fn with_white_space(value: &str) -> [String; 4] {
+    let lines = |length: usize, end: &str| {
+        let characters: Vec<char> = value.chars().collect();
+        let lines: Vec<String> = characters.chunks(length).map(|line| line.iter().collect()).collect();
+        lines.join(end)
+    };
+    let last = format!("{}\n", lines(76, "\n"));
+    [last, lines(76, "\r\n"), format!(" \t{}\x0c ", lines(7, " ")), lines(64, "\r")]
+}
+
 #[test]
 fn every_row_is_read_and_made() {
     let rows = vectors().rows;
@@ -76,6 +87,10 @@ fn every_row_is_read_and_made() {
             assert_eq!(stamp.timestamp, time, "{plaintext}");
             assert_eq!(stamp.scheme.as_str(), &cipher[..13]);
             assert_eq!(stamp.digest, plaintext::Plaintext::read(guid.as_bytes()).unwrap().digest());
+            for broken in with_white_space(value) {
+                let read = verify(&broken, &secret, &rules, Timestamp(1_700_000_000_000));
+                assert_eq!(read.as_ref(), Ok(&stamp), "{broken:?}");
+            }
         }
         let capitals = verify(&hex.to_uppercase(), &secret, &rules(&cipher, "hex"), Timestamp(1_700_000_000_000));
         assert!(capitals.is_ok(), "hexadecimal digits of either case");

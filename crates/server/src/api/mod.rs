@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bo_auth_service::login::LoginRequest;
 use bo_auth_service::{Error, Service, Shaping};
-use poem::Request;
+use poem::{Body, Request};
 use poem_openapi::param::Path;
 use poem_openapi::{OpenApi, OpenApiService};
 
@@ -74,8 +74,8 @@ impl V3 {
     /// Answers a new pair of tokens for a live session. The same refresh token is answered with the same next one until
     /// that has been used; an older one ends the session.
     #[oai(path = "/auth/token/refresh", method = "get", operation_id = "refreshByQuery")]
-    async fn refresh_by_query(&self, request: &Request) -> Reply<RefreshReply> {
-        self.refresh(request, &body::ReadBody::none()).await
+    async fn refresh_by_query(&self, request: &Request, body: Body) -> Reply<RefreshReply> {
+        self.refresh(request, &self.covered(request, body).await).await
     }
 
     /// Refresh with the token in the body
@@ -93,8 +93,8 @@ impl V3 {
     /// the session any more. Calling it again answers success again. An access token that has merely expired serves, as
     /// long as the refresh token is a live one of the same session.
     #[oai(path = "/auth/token/logout", method = "get", operation_id = "logoutByGet")]
-    async fn logout_by_get(&self, request: &Request) -> Reply<LogoutReply> {
-        self.logout(request, &body::ReadBody::none()).await
+    async fn logout_by_get(&self, request: &Request, body: Body) -> Reply<LogoutReply> {
+        self.logout(request, &self.covered(request, body).await).await
     }
 
     /// Sign out with DELETE
@@ -110,9 +110,9 @@ impl V3 {
     ///
     /// Answers the profile of the signed-in user, with the cache that served it and when it was read.
     #[oai(path = "/auth/user/current", method = "get", operation_id = "currentUser")]
-    async fn current_user(&self, request: &Request) -> Reply<CurrentUserReply> {
+    async fn current_user(&self, request: &Request, body: Body) -> Reply<CurrentUserReply> {
         let mut shaping = Shaping::default();
-        let body = body::ReadBody::none();
+        let body = self.covered(request, body).await;
         let exchange = Exchange::read(request, &body);
         let result = match exchange.facts() {
             Ok(facts) => self.service.current_user(&facts, &mut shaping).await,
@@ -126,9 +126,9 @@ impl V3 {
     ///
     /// Lists the live sessions of the signed-in user in every system of the tenant. No token is ever listed.
     #[oai(path = "/auth/session", method = "get", operation_id = "listSessions")]
-    async fn list_sessions(&self, request: &Request) -> Reply<SessionsReply> {
+    async fn list_sessions(&self, request: &Request, body: Body) -> Reply<SessionsReply> {
         let mut shaping = Shaping::default();
-        let body = body::ReadBody::none();
+        let body = self.covered(request, body).await;
         let exchange = Exchange::read(request, &body);
         let result = match exchange.facts() {
             Ok(facts) => self.service.list_sessions(&facts, &mut shaping).await,
@@ -142,9 +142,14 @@ impl V3 {
     ///
     /// Ends one of the signed-in user's own sessions. One that has ended already is answered with success.
     #[oai(path = "/auth/session/:sessionId", method = "delete", operation_id = "endSession")]
-    async fn end_session(&self, request: &Request, #[oai(name = "sessionId")] session_id: Path<String>) -> Reply<EndSessionReply> {
+    async fn end_session(
+        &self,
+        request: &Request,
+        #[oai(name = "sessionId")] session_id: Path<String>,
+        body: Body,
+    ) -> Reply<EndSessionReply> {
         let mut shaping = Shaping::default();
-        let body = body::ReadBody::none();
+        let body = self.covered(request, body).await;
         let exchange = Exchange::read(request, &body);
         let result = match exchange.facts() {
             Ok(facts) => self.service.end_my_session(&facts, &session_id, &mut shaping).await,
@@ -171,6 +176,11 @@ impl V3 {
 }
 
 impl V3 {
+    /// What stands in the body of a request that has no use for one: a stamp of the second version covers it all the same.
+    async fn covered(&self, request: &Request, body: Body) -> body::ReadBody {
+        body::ReadBody::covered(request, body, self.body_limit, self.body_timeout).await
+    }
+
     async fn refresh(&self, request: &Request, body: &body::ReadBody) -> Reply<RefreshReply> {
         let mut shaping = Shaping::default();
         let exchange = Exchange::read(request, body);

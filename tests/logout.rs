@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use bo_auth_core::session::EndReason;
 use bo_auth_store::record::{Actor, AuditFilter};
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Session, TestApp, TestRequest};
+use crate::support::{Session, TestApp, TestRequest, claims};
 
 each_backend!(
     both_methods_answer_to_the_byte,
@@ -16,6 +17,8 @@ each_backend!(
     the_scopes_end_what_they_say_and_nothing_else,
     an_ended_session_ends_no_others,
     a_session_that_has_run_out_ends_no_others,
+    a_session_that_has_run_out_unnoticed_was_over,
+    no_access_token_outlives_its_session,
     an_expired_access_token_serves_for_leaving_and_nothing_else,
     any_generation_of_the_refresh_token_will_do,
     the_refresh_token_may_stand_in_the_body_of_a_delete,
@@ -144,6 +147,44 @@ async fn a_session_that_has_run_out_ends_no_others(app: TestApp) {
         answer.assert_body(SIGNED_OUT);
         other.assert_live().await;
     }
+}
+
+async fn a_session_that_has_run_out_unnoticed_was_over(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let user = tenant.with_user("li").await;
+    let idle = json!({"accessTokenSeconds": 10, "sessionIdleSeconds": 20});
+    let whole = json!({"accessTokenSeconds": 10, "sessionIdleSeconds": 20, "sessionSeconds": 20});
+    for (name, settings) in [("idle", idle), ("whole", whole)] {
+        let brief = user.of(&tenant.with_system(name, settings).await);
+        for scope in ["local", "others", "all"] {
+            let (own, beside, other) = (brief.signed_in().await, brief.signed_in().await, user.signed_in().await);
+            app.advance(Duration::from_secs(20));
+            let noticed = app.now().to_string();
+            let expected = receipt(scope, 0, true, &noticed, "EXPIRED");
+            with_receipt(own.logout().query("scope", scope)).send().await.assert_body(&expected);
+            assert_eq!(own.row().await.ended, Some((app.now(), EndReason::Expired)));
+            // No scope widens it, and the next receipt says the same.
+            other.assert_live().await;
+            assert_eq!(beside.row().await.ended, None);
+            app.advance(Duration::from_secs(1));
+            with_receipt(own.logout().query("scope", scope)).send().await.assert_body(&expected);
+            // One's own that has run out, signed out as another device, has run out too.
+            assert_eq!(other.end(beside.id).send().await.status, 200);
+            assert_eq!(beside.row().await.ended, Some((app.now(), EndReason::Expired)));
+        }
+    }
+}
+
+async fn no_access_token_outlives_its_session(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let brief = tenant.with_system("brief", json!({"accessTokenSeconds": 60, "sessionIdleSeconds": 60})).await;
+    let first = tenant.with_user("li").await.of(&brief).signed_in().await;
+    let next = first.refreshed().await;
+    let ends = next.row().await.idle_expires_at;
+    app.advance(Duration::from_secs(30));
+    // A replayed answer moves the idle end no further.
+    let replayed = first.refreshed().await;
+    assert_eq!(claims(&replayed.access_token)["exp"], ends.seconds());
 }
 
 async fn an_expired_access_token_serves_for_leaving_and_nothing_else(app: TestApp) {

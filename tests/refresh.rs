@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bo_auth_core::session::EndReason;
 use bo_auth_server::fault::FaultKind;
+use bo_auth_server::proxy::TrustedProxies;
 use bo_auth_service::operator::key::Replacement;
-use bo_auth_store::record::{Actor, AuditFilter};
+use bo_auth_service::operator::system::SystemChange;
+use bo_auth_store::record::{Actor, AuditFilter, AuditRecord};
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Session, TestApp, claims, route};
+use crate::support::{Session, Tenant, TestApp, claims, route};
 
 each_backend!(
     both_methods_answer_the_next_pair,
@@ -20,6 +22,8 @@ each_backend!(
     a_refresh_token_is_of_its_own_system,
     what_is_no_refresh_token_moves_nothing,
     its_key_may_be_replaced,
+    a_replay_from_elsewhere_is_noticed,
+    a_replay_from_elsewhere_may_end_the_session,
 );
 
 async fn both_methods_answer_the_next_pair(app: TestApp) {
@@ -161,4 +165,71 @@ async fn its_key_may_be_replaced(app: TestApp) {
     app.advance(Duration::from_hours(1));
     late.refresh().send().await.assert_fault(FaultKind::REFRESH_TOKEN_INVALID);
     next.refreshed().await.assert_live().await;
+}
+
+/// How many replays from elsewhere this process has counted.
+async fn counted(app: &TestApp) -> u64 {
+    let page = app.bare_request(Method::GET, "/metrics").send().await;
+    let line = page.text().lines().find(|line| line.starts_with("bo_auth_refresh_replays_from_elsewhere_total")).map(str::to_owned);
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+async fn replays(tenant: &Tenant, session: &Session) -> Vec<AuditRecord> {
+    let kind = Some("session.refresh-replayed".to_owned());
+    tenant.audit(&AuditFilter { kind, session_id: Some(session.id), ..AuditFilter::default() }).await
+}
+
+async fn a_replay_from_elsewhere_is_noticed(app: TestApp) {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    app.restart_with(|configuration| configuration.trusted_proxies = TrustedProxies::new(proxies)).await;
+    let tenant = app.with_tenant("acme").await;
+    let first = tenant.with_user("li").await.signed_in().await;
+    let by =
+        |session: &Session, address: &str, agent: &str| session.refresh().header("X-Forwarded-For", address).header("User-Agent", agent);
+    let answer = by(&first, "2001:db8::1", "victim").send().await;
+    let next = Session::from_answer(first.user.clone(), &answer);
+    let before = counted(&app).await;
+    // The same client, and another address of the same network.
+    for address in ["2001:db8::1", "2001:db8::2"] {
+        assert_eq!(by(&first, address, "victim").send().await.status, 200);
+    }
+    assert_eq!((counted(&app).await, replays(&tenant, &first).await.len()), (before, 0));
+    for (address, agent) in [("2001:db8:0:1::1", "victim"), ("2001:db8::1", "thief"), ("192.0.2.1", "thief")] {
+        let replayed = Session::from_answer(first.user.clone(), &by(&first, address, agent).send().await);
+        assert_eq!(replayed.refresh_token, next.refresh_token, "it is answered all the same");
+    }
+    // Other tests of this process may count beside it.
+    assert!(counted(&app).await >= before + 3);
+    let noted = replays(&tenant, &first).await;
+    assert_eq!(noted.len(), 1, "once for each generation, however often");
+    let details = json!({"refreshedFrom": "2001:db8::1", "otherAddress": true, "otherUserAgent": false});
+    assert_eq!(noted[0].trace, json!({"address": "2001:db8:0:1::1", "details": details}));
+    assert_eq!((noted[0].actor, noted[0].user_id.as_ref()), (Actor::Service, Some(&first.user.id)));
+    // A thief in step with the victim shows again with the next one, whoever wins it.
+    let thief = Session::from_answer(first.user.clone(), &by(&next, "192.0.2.1", "thief").send().await);
+    assert_eq!(by(&next, "2001:db8::1", "victim").send().await.status, 200);
+    assert_eq!(replays(&tenant, &first).await.len(), 2);
+    thief.assert_live().await;
+}
+
+async fn a_replay_from_elsewhere_may_end_the_session(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let strict = tenant.with_system("strict", json!({"refreshReplayFromElsewhere": "end"})).await;
+    let user = tenant.with_user("li").await.of(&strict);
+    let (first, other) = (user.signed_in().await, user.signed_in().await);
+    let next = first.refreshed().await;
+    assert_eq!(first.refreshed().await.refresh_token, next.refresh_token, "the same client is answered again");
+    first.refresh().header("User-Agent", "thief").send().await.assert_fault(FaultKind::SESSION_REUSE_DETECTED);
+    for session in [&first, &next] {
+        session.assert_ended("SESSION_REUSE_DETECTED").await;
+    }
+    other.assert_live().await;
+    assert_eq!(replays(&tenant, &first).await.len(), 1);
+    let refused = user.system.tenant.node.operator();
+    let change = SystemChange { settings: object(json!({"refreshReplayFromElsewhere": "perhaps"})), ..SystemChange::default() };
+    assert!(refused.change_system(&tenant.owner_id, &strict.sys_id, change).await.is_err());
+}
+
+fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+    value.as_object().unwrap().clone()
 }

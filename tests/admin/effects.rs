@@ -112,7 +112,10 @@ async fn what_is_disabled_is_refused_at_once(app: TestApp) {
         set(true).await;
         session.current_user().send().await.assert_fault(kind);
         user.login().send().await.assert_fault(kind);
+        session.refresh().send().await.assert_fault(kind);
         set(false).await;
+        // The state is over, and what ended by it stays so: nobody hears of the state any more.
+        session.assert_ended("SESSION_KICKED").await;
         assert_eq!(user.login().send().await.status, 200);
     }
 }
@@ -170,6 +173,7 @@ async fn it_holds_on_the_other_node(app: TestApp) {
         assert_eq!(set(true).send().await.status, 200);
         session.current_user().on(&second).send().await.assert_fault(kind);
         assert_eq!(set(false).send().await.status, 200);
+        session.assert_ended_on(&second, "SESSION_KICKED").await;
     }
     let session = user.log_in().await;
     assert_eq!(session.current_user().on(&second).send().await.status, 200);

@@ -104,7 +104,7 @@ async fn what_ends_an_administrator_ends_the_session(app: TestApp) {
     assert_problem(&admin.get("/tenants").await, 403, "USER_DISABLED");
     assert_problem(&admin.sign_in_with(&admin.password()).send().await, 403, "USER_DISABLED");
     app.node.apply(operator.set_admin_disabled(admin.account(), false).await.unwrap().0).await;
-    assert_problem(&admin.get("/tenants").await, 403, "USER_DISABLED");
+    assert_problem(&admin.get("/tenants").await, 401, "SESSION_KICKED");
     let again = admin.signed_in().await;
     app.node.apply(operator.set_admin_password(admin.account(), "correct horse").await.unwrap().0).await;
     assert_problem(&again.get("/tenants").await, 401, "SESSION_PASSWORD_CHANGED");

@@ -70,7 +70,7 @@ async fn disabling_a_user_ends_the_sessions_on_the_running_server() {
 
     let enabled = place.json(&["user", "disable", "--owner", "acme", "--account", "lin", "--undo"]).await;
     assert_eq!(enabled, json!({"userName": "lin", "disabled": false, "endedSessions": 0}));
-    assert_eq!(server.code(&frontend.current(&pairs[0])).await, "USER_DISABLED", "what has ended stays so");
+    assert_eq!(server.code(&frontend.current(&pairs[0])).await, "SESSION_KICKED", "what has ended stays so");
     server.sign_in(&frontend).await;
     server.stop().await;
 }

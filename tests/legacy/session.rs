@@ -180,6 +180,10 @@ async fn disabled_is_refused(app: TestApp) {
     fleet.tenant.node.apply(change).await;
     browser.who().await.assert_outcome(Errno::SESSION);
     fleet.browser().sign_in(&fleet.credentials()).await.assert_outcome(Errno::USER);
+    let (change, _) = operator.set_user_disabled(&fleet.tenant.owner_id, "li", false).await.unwrap();
+    fleet.tenant.node.apply(change).await;
+    browser.who().await.assert_outcome(Errno::SESSION);
+    fleet.browser().sign_in(&fleet.credentials()).await.assert_outcome(Errno::OK);
 }
 
 async fn whatever_is_refused_has_the_contracts_form(app: TestApp) {

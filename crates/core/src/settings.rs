@@ -36,6 +36,16 @@ pub enum ReplayRule {
     Off,
 }
 
+/// What becomes of a session whose last refresh is asked for again from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplayFromElsewhere {
+    /// It is answered, counted, and stands in the audit trail.
+    Allow,
+    /// It ends as reuse.
+    End,
+}
+
 /// Which casing the answers have that a system's generated clients read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -79,6 +89,8 @@ pub struct SystemSettings {
     pub session_seconds: u32,
     /// How many sessions one user may have in this system; the oldest gives way.
     pub session_limit: Option<u32>,
+    /// What becomes of a session whose last refresh is asked for again from another address or user agent.
+    pub refresh_replay_from_elsewhere: ReplayFromElsewhere,
     /// Refuse an expired access token on logout too.
     pub logout_requires_fresh_token: bool,
     /// Answer HTTP 200 always, as the old platform did.
@@ -120,6 +132,7 @@ impl Default for SystemSettings {
             session_idle_seconds: 30 * 86_400,
             session_seconds: 90 * 86_400,
             session_limit: None,
+            refresh_replay_from_elsewhere: ReplayFromElsewhere::Allow,
             logout_requires_fresh_token: false,
             legacy_status200: false,
             default_plugin: None,

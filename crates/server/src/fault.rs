@@ -191,8 +191,9 @@ const fn ended(reason: EndReason) -> FaultKind {
         EndReason::ReuseDetected => FaultKind::SESSION_REUSE_DETECTED,
         EndReason::PasswordChanged => FaultKind::SESSION_PASSWORD_CHANGED,
         EndReason::Expired => FaultKind::SESSION_EXPIRED,
-        EndReason::UserDisabled => FaultKind::USER_DISABLED,
-        // An administrator has done it; while a system or tenant is disabled its own code comes first.
-        EndReason::Kicked | EndReason::SystemDisabled | EndReason::TenantDisabled | EndReason::KeyWithdrawn => FaultKind::SESSION_KICKED,
+        // An administrator has done it; while a user, system or tenant is disabled, its own code comes first.
+        EndReason::Kicked | EndReason::UserDisabled | EndReason::SystemDisabled | EndReason::TenantDisabled | EndReason::KeyWithdrawn => {
+            FaultKind::SESSION_KICKED
+        }
     }
 }

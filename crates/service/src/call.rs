@@ -8,12 +8,13 @@ use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::ReplayRule;
 use bo_auth_core::stamp::{SignedRequest, Stamp, StampScheme, verify_stamp};
 use bo_auth_core::time::Timestamp;
-use bo_auth_core::token::access::{Expected, VerifiedAccess};
+use bo_auth_core::token::access::{Expected, VerifiedAccess, named_system};
 use bo_auth_plugin::Chain;
 use bo_auth_store::admission::{AdmissionRequest, Admitted, Rate};
 use bo_auth_store::record::{RequestTrace, UserRecord};
 use bo_auth_store::revocation::SessionKey;
 
+use crate::login::USER_AGENT_CHARACTERS;
 use crate::tenant::{System, Tenant};
 use crate::{Error, Service};
 
@@ -44,6 +45,13 @@ pub struct RequestFacts<'a> {
     pub user_agent: Option<&'a str>,
     /// What a stamp of the second version covers.
     pub signed: SignedRequest<'a>,
+}
+
+impl RequestFacts<'_> {
+    /// The user agent as far as it is recorded.
+    pub(crate) fn recorded_user_agent(&self) -> Option<String> {
+        self.user_agent.map(|text| text.chars().take(USER_AGENT_CHARACTERS).collect())
+    }
 }
 
 impl<'a> RequestFacts<'a> {
@@ -115,6 +123,32 @@ enum Counting {
     Together,
 }
 
+/// Whether a stamp that has verified is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StampUse {
+    /// It has not been used before.
+    First,
+    /// It has: this may be the request of before, which a proxy has sent again.
+    Repeated,
+}
+
+/// How a route opens its calls.
+#[derive(Debug, Clone, Copy)]
+struct Opening {
+    counting: Counting,
+    /// Whether a request without `XsysId` is one to the system that its access token names. Only where a proof of that
+    /// system is asked for afterwards.
+    follows_token: bool,
+    /// Whether a stamp that was used before is refused here.
+    refuses_repeated: bool,
+}
+
+impl Opening {
+    const USUAL: Self = Self { counting: Counting::AtOnce, follows_token: true, refuses_repeated: true };
+    const OF_ACCOUNT: Self = Self { counting: Counting::Together, follows_token: false, ..Self::USUAL };
+    const OF_LOGOUT: Self = Self { refuses_repeated: false, ..Self::USUAL };
+}
+
 impl Service {
     /// Tenant, system, stamp, rates, plugin.
     ///
@@ -127,7 +161,7 @@ impl Service {
         plugin: PluginRule,
         shaping: &mut Shaping,
     ) -> Result<Call<'a>, Error> {
-        self.open(facts, plugin, Counting::AtOnce, shaping).await
+        Ok(self.open(facts, plugin, Opening::USUAL, shaping).await?.0)
     }
 
     /// The same for a call that guesses could be made with: its rates are exact over all nodes.
@@ -140,16 +174,25 @@ impl Service {
         plugin: PluginRule,
         shaping: &mut Shaping,
     ) -> Result<Call<'a>, Error> {
-        self.open(facts, plugin, Counting::Together, shaping).await
+        Ok(self.open(facts, plugin, Opening::OF_ACCOUNT, shaping).await?.0)
+    }
+
+    /// The same for a logout: whether its stamp was used before is for the caller to judge, once the session is known.
+    pub(crate) async fn open_logout_call<'a>(
+        self: &'a Arc<Self>,
+        facts: &'a RequestFacts<'a>,
+        shaping: &mut Shaping,
+    ) -> Result<(Call<'a>, StampUse), Error> {
+        self.open(facts, PluginRule::Required, Opening::OF_LOGOUT, shaping).await
     }
 
     async fn open<'a>(
         self: &'a Arc<Self>,
         facts: &'a RequestFacts<'a>,
         plugin: PluginRule,
-        counting: Counting,
+        opening: Opening,
         shaping: &mut Shaping,
-    ) -> Result<Call<'a>, Error> {
+    ) -> Result<(Call<'a>, StampUse), Error> {
         let now = self.clock.now();
         let tenant = self.find_tenant(facts.owner_id).await?;
         let is_known = self.shape_by_tenant(&tenant, facts, shaping).await;
@@ -158,12 +201,18 @@ impl Service {
         }
 
         let sys_id = facts.sys_id.map(SystemId::parse).transpose().map_err(|_| Error::ParameterInvalid("XsysId"))?;
+        let sys_id = sys_id.or_else(|| opening.follows_token.then(|| system_of_token(&tenant, facts))?);
         if let Some(system) = tenant.named_system(sys_id.as_ref()) {
             self.shape_by_system(&tenant, system, facts, shaping);
         }
         let system = Arc::clone(tenant.system(sys_id.as_ref())?);
 
-        self.verify_request(&tenant, &system, facts, counting, now).await?;
+        let stamp_use = self.verify_request(&tenant, &system, facts, opening.counting, now).await?;
+        // Of several mistakes the one that the earliest check finds is answered.
+        let misses_plugin = !is_known || (facts.plugin.is_none() && plugin == PluginRule::Required);
+        if stamp_use == StampUse::Repeated && (opening.refuses_repeated || misses_plugin) {
+            return Err(Error::VerifyApiReplayed);
+        }
 
         if !is_known {
             return Err(Error::PluginUnknown);
@@ -171,7 +220,7 @@ impl Service {
         if facts.plugin.is_none() && plugin == PluginRule::Required {
             return Err(Error::ParameterMissing("_nodejs"));
         }
-        Ok(Call { service: self, facts, tenant, system, now })
+        Ok((Call { service: self, facts, tenant, system, now }, stamp_use))
     }
 
     /// The tenant that `XownerId` or `ownerId` names.
@@ -190,7 +239,8 @@ impl Service {
         self.tenants.find(owner_id, revision, &self.db, &self.cache, &*self.clock).await
     }
 
-    /// The stamp must verify, be new, and the rates must have room. A stamp that fails counts against the rates too.
+    /// The stamp must verify, and the rates must have room; answers whether it is new. A stamp that fails counts against the
+    /// rates too.
     async fn verify_request(
         &self,
         tenant: &Tenant,
@@ -198,7 +248,7 @@ impl Service {
         facts: &RequestFacts<'_>,
         counting: Counting,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<StampUse, Error> {
         let settings = &system.settings;
         let client = self.client_prefix.key(facts.address);
         let rates = [
@@ -213,14 +263,18 @@ impl Service {
             None => Err(Error::ParameterMissing("XverifyApi")),
         };
         let nonce = verified.as_ref().ok().and_then(|stamp| nonce_of(stamp, settings.replay, settings.replay_window_seconds));
-        if nonce.is_none() && settings.replay == ReplayRule::Off && counting == Counting::AtOnce {
-            accepted(self.admission.admit_at_once(&tenant.owner_id, &rates, now).await?)?;
+        let admitted = if nonce.is_none() && settings.replay == ReplayRule::Off && counting == Counting::AtOnce {
+            self.admission.admit_at_once(&tenant.owner_id, &rates, now).await?
         } else {
-            self.admit(&tenant.owner_id, &AdmissionRequest { nonce, rates: &rates }, now).await?;
+            self.admission.admit(&tenant.owner_id, &AdmissionRequest { nonce, rates: &rates }, now).await?
+        };
+        if admitted == Admitted::Replayed {
+            return Ok(StampUse::Repeated);
         }
+        accepted(admitted)?;
         let stamp = verified?;
         self.stamp_counter.count(&tenant.owner_id, &system.sys_id, &stamp, now);
-        Ok(())
+        Ok(StampUse::First)
     }
 
     /// Counts a call against its rates, and its nonce as used.
@@ -256,9 +310,25 @@ impl Call<'_> {
     pub async fn verify_access(&self, shaping: &mut Shaping) -> Result<VerifiedAccess, Error> {
         let access = self.authentic_access(shaping)?.fresh()?;
         match self.end_reason_of(&access).await? {
-            Some(reason) => Err(Error::SessionEnded(reason)),
+            Some(reason) => Err(self.refusal_of(reason, access.user_id()).await),
             None => Ok(access),
         }
+    }
+
+    /// What the proofs of a session that has ended are refused with. That its user is disabled is said only while that is so.
+    pub(crate) async fn refusal_of(&self, reason: EndReason, user_id: &UserId) -> Error {
+        if reason != EndReason::UserDisabled {
+            return Error::SessionEnded(reason);
+        }
+        // Of administrators the database alone is asked. Where nobody answers, the session has ended all the same.
+        let (service, owner_id) = (self.service, &self.tenant.owner_id);
+        let disabled = if owner_id.is_reserved() {
+            service.db.find_user(owner_id, user_id).await.ok().flatten().is_some_and(|user| user.disabled)
+        } else {
+            let found = Box::pin(service.find_profile(owner_id, user_id)).await;
+            found.ok().flatten().is_some_and(|user| user.value.disabled)
+        };
+        if disabled { Error::UserDisabled } else { Error::SessionEnded(reason) }
     }
 
     /// Why the token's session has ended, if it has.
@@ -315,6 +385,12 @@ impl Call<'_> {
         let profile = self.service.find_profile(&self.tenant.owner_id, user_id).await?.ok_or(Error::TokenInvalid)?;
         self.verify_area_and_share(&profile.value).await
     }
+}
+
+/// The system that the request's access token names, if the tenant has it.
+fn system_of_token(tenant: &Tenant, facts: &RequestFacts<'_>) -> Option<SystemId> {
+    let sys_id = named_system(bearer(facts.authorization?).ok()?)?;
+    tenant.find_system(&sys_id).map(|system| system.sys_id.clone())
 }
 
 /// RFC 6750 section 2.1: the scheme is compared without case, one space or more follow.

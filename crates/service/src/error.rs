@@ -119,6 +119,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the service or its stores are to blame, and not the request.
+    pub const fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::DoneNotEverywhere(_) | Self::Internal(_))
+    }
+
     /// What an outage means once a change is committed: it stands, whatever is asked of a store afterwards.
     #[must_use]
     pub fn after_commit(self) -> Self {

@@ -10,7 +10,7 @@ use bo_auth_core::token::has_cookie_form;
 use bo_auth_store::NotPublished;
 use bo_auth_store::admission::AdmissionRequest;
 use bo_auth_store::old_sessions::OldSession;
-use bo_auth_store::record::{Actor, Credentials, RequestTrace, SessionRecord, UserRecord};
+use bo_auth_store::record::{Actor, Credentials, RequestTrace, Rotating, SessionRecord, UserRecord};
 use bo_auth_store::revocation::SessionKey;
 
 use crate::authentication::{Claim, Contract, is_name};
@@ -176,16 +176,15 @@ impl Call<'_> {
         let mut has_ended = false;
         if let Some(session_id) = self.tenant.cookie_keys.verify(cookie, self.now) {
             let found = self.service.db.find_session(&self.tenant.owner_id, session_id).await?;
-            has_ended = found.is_some_and(|session| session.sys_id == self.system.sys_id);
-            if has_ended {
-                self.end_one(session_id, reason, Actor::User, self.trace()).await?;
+            if let Some(session) = found.filter(|session| session.sys_id == self.system.sys_id) {
+                let (reason, actor) = if self.has_run_out(&session) { (EndReason::Expired, Actor::Service) } else { (reason, Actor::User) };
+                self.end_one(session_id, reason, actor, self.trace()).await?;
+                has_ended = true;
             }
         }
         let Some(old) = &fleet.old else { return Ok(()) };
-        old.sessions.remove(cookie).await.map_err(|error| match has_ended {
-            true => NotPublished::because(error).into(),
-            false => error.into(),
-        })
+        let removed = old.sessions.remove(cookie).await;
+        removed.map_err(|error| if has_ended { NotPublished::because(error).into() } else { error.into() })
     }
 
     async fn name_of_session(&self, cookie: &str) -> Result<String, Error> {
@@ -196,7 +195,11 @@ impl Call<'_> {
         if let Some(reason) = service.revocations.end_reason(&known, self.now).await? {
             return Err(Error::SessionEnded(reason));
         }
-        let session = self.live_session(session_id).await?;
+        // Whoever is not signed in any more hears that here, and why at the next sign-in.
+        let session = self.live_session(session_id).await.map_err(|error| match error {
+            Error::UserDisabled => Error::SessionEnded(EndReason::UserDisabled),
+            other => other,
+        })?;
         self.keep_alive(&session).await?;
         let profile = service.find_profile(owner_id, &session.user_id).await?.ok_or(Error::SessionEnded(EndReason::Kicked))?;
         if profile.value.disabled { Err(Error::UserDisabled) } else { Ok(profile.value.name.clone()) }
@@ -209,8 +212,17 @@ impl Call<'_> {
             return Ok(());
         }
         let idle_expires_at = self.now.plus(idle).min(session.expires_at);
-        let (owner_id, id) = (&self.tenant.owner_id, session.session_id);
-        self.service.db.rotate_session(owner_id, id, session.generation, self.now, idle_expires_at, self.now).await?;
+        let user_agent = self.facts.recorded_user_agent();
+        let rotating = Rotating {
+            session_id: session.session_id,
+            from_generation: session.generation,
+            refreshed_at: self.now,
+            idle_expires_at,
+            access_expires_at: self.now,
+            address: Some(self.facts.address),
+            user_agent: user_agent.as_deref(),
+        };
+        self.service.db.rotate_session(&self.tenant.owner_id, &rotating).await?;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::user_profile::Fetched;
 use crate::{Call, Error, Service};
 
 /// The longest user agent that is recorded, in characters.
-const USER_AGENT_CHARACTERS: usize = 256;
+pub(crate) const USER_AGENT_CHARACTERS: usize = 256;
 
 /// How many ids and beginnings are tried for a session before the login is put off.
 const ID_ATTEMPTS: usize = 64;

@@ -2,16 +2,23 @@
 //! changes, and the answer leaves only when no node accepts the session any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bo_auth_core::session::{EndReason, LogoutScope};
 use bo_auth_core::time::Timestamp;
 use bo_auth_core::token::access::VerifiedAccess;
 use bo_auth_core::token::refresh::{RefreshProof, is_refresh_token};
-use bo_auth_store::record::{Actor, RequestTrace, UserEnding};
+use bo_auth_store::record::{Actor, RequestTrace, SessionRecord, UserEnding};
 
-use crate::call::{PluginRule, RequestFacts, Shaping};
+use crate::call::{RequestFacts, Shaping, StampUse};
 use crate::ending::{OneEnded, keep_until};
 use crate::{Call, Error, Service};
+
+/// How long a repeated request waits for the one that it repeats, which may still be at work.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
+
+/// How often it looks whether that is done.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a logout did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,17 +51,61 @@ impl Service {
         scope: Option<&str>,
         shaping: &mut Shaping,
     ) -> Result<Receipt, Error> {
-        let call = self.open_call(facts, PluginRule::Required, shaping).await?;
-        let access = call.authentic_access(shaping)?;
-        let proof = call.session_of(&access, refresh_token)?;
-        call.verify_leave(&access, &proof).await?;
-        let scope = scope.map_or(Some(LogoutScope::default()), LogoutScope::parse).ok_or(Error::ParameterInvalid("scope"))?;
-        let trace = call.verify_area_and_share_of(access.user_id()).await?;
-        call.end_scope(scope, &access, trace).await
+        let (call, stamp_use) = self.open_logout_call(facts, shaping).await?;
+        match (stamp_use, call.sign_out(refresh_token, scope, stamp_use, shaping).await) {
+            // Of several mistakes the one that the earliest check finds is answered.
+            (StampUse::Repeated, Err(error)) if !error.is_outage() => Err(Error::VerifyApiReplayed),
+            (_, left) => left,
+        }
     }
 }
 
+/// Whether the session that proves a logout is over.
+enum Leaving {
+    /// Not as far as its proofs say.
+    Live,
+    /// It has run out, and nobody has noticed.
+    RanOut,
+}
+
 impl Call<'_> {
+    async fn sign_out(
+        &self,
+        refresh_token: Option<&str>,
+        scope: Option<&str>,
+        stamp_use: StampUse,
+        shaping: &mut Shaping,
+    ) -> Result<Receipt, Error> {
+        let access = self.authentic_access(shaping)?;
+        let proof = self.session_of(&access, refresh_token)?;
+        let leaving = self.verify_leave(&access, &proof).await?;
+        let scope = scope.map_or(Some(LogoutScope::default()), LogoutScope::parse).ok_or(Error::ParameterInvalid("scope"))?;
+        let trace = self.verify_area_and_share_of(access.user_id()).await?;
+        if stamp_use == StampUse::Repeated {
+            self.wait_for_first_attempt(&access, scope).await?;
+        }
+        match leaving {
+            Leaving::Live => self.end_scope(scope, &access, trace).await,
+            Leaving::RanOut => self.end_ran_out(scope, &access, trace).await,
+        }
+    }
+
+    /// A stamp that was used before serves where nothing is left to do: the first attempt has earned the success. It may still be
+    /// at work, here or on another node, so that this waits for it.
+    async fn wait_for_first_attempt(&self, access: &VerifiedAccess, scope: LogoutScope) -> Result<(), Error> {
+        let looking = async {
+            loop {
+                let found = self.service.db.find_session(&self.tenant.owner_id, access.session_id()).await?;
+                match found {
+                    Some(SessionRecord { ended: None, .. }) if scope == LogoutScope::Others => return Err(Error::VerifyApiReplayed),
+                    Some(SessionRecord { ended: None, .. }) => tokio::time::sleep(LOOK_EVERY).await,
+                    _ => return Ok(()),
+                }
+            }
+        };
+        tokio::time::timeout(FIRST_ATTEMPT, looking).await.unwrap_or(Err(Error::VerifyApiReplayed))
+    }
+
     /// The refresh token must be of the access token's session, at whatever generation.
     fn session_of(&self, access: &VerifiedAccess, refresh_token: Option<&str>) -> Result<RefreshProof, Error> {
         let text = refresh_token.ok_or(Error::ParameterMissing("refreshToken"))?;
@@ -69,18 +120,22 @@ impl Call<'_> {
 
     /// An access token that has expired serves for leaving, when the refresh token is a live one of its session or
     /// the session has ended already; not where the system asks for a fresh one.
-    async fn verify_leave(&self, access: &VerifiedAccess, proof: &RefreshProof) -> Result<(), Error> {
+    async fn verify_leave(&self, access: &VerifiedAccess, proof: &RefreshProof) -> Result<Leaving, Error> {
+        // No access token outlives its session.
         if !access.is_expired() {
-            return Ok(());
+            return Ok(Leaving::Live);
         }
         if self.system.settings.logout_requires_fresh_token {
             return Err(Error::TokenExpired);
         }
-        let Some(session) = self.service.db.find_session(&self.tenant.owner_id, proof.session_id).await? else { return Ok(()) };
-        let run_out = self.now >= session.idle_expires_at || self.now >= session.expires_at;
+        let found = self.service.db.find_session(&self.tenant.owner_id, proof.session_id).await?;
+        let Some(session) = found.filter(|session| session.ended.is_none()) else { return Ok(Leaving::Live) };
+        if self.has_run_out(&session) {
+            return Ok(Leaving::RanOut);
+        }
         // The generation before the current one may be all that a client has whose last refresh was lost.
         let live = session.generation.checked_sub(proof.generation).is_some_and(|behind| behind <= 1);
-        if session.ended.is_some() || run_out || live { Ok(()) } else { Err(Error::TokenExpired) }
+        if live { Ok(Leaving::Live) } else { Err(Error::TokenExpired) }
     }
 
     async fn end_scope(&self, scope: LogoutScope, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {
@@ -111,13 +166,24 @@ impl Call<'_> {
         }
         // Somebody else's call may have ended them and not told everyone yet; this answer must be true as well.
         self.service.tell_pending(Timestamp(i64::MAX)).await?;
-        let found = self.service.db.find_session(&self.tenant.owner_id, session_id).await?;
-        match found.and_then(|session| session.ended) {
-            Some((effective_at, reason)) => Ok(Receipt { already_ended: true, effective_at, reason, ..live }),
-            // It had run out without anybody noticing, and so spoke for no other session.
-            None if scope == LogoutScope::All => Ok(Receipt { scope, ..self.end_local(access, trace).await? }),
-            None => Ok(live),
+        match self.service.db.find_session(&self.tenant.owner_id, session_id).await? {
+            Some(SessionRecord { ended: Some((effective_at, reason)), .. }) => {
+                Ok(Receipt { already_ended: true, effective_at, reason, ..live })
+            }
+            // It spoke for no other session.
+            Some(session) if self.has_run_out(&session) => self.end_ran_out(scope, access, trace).await,
+            Some(_) => Ok(live),
+            None => Ok(Receipt { scope, ..removed(access) }),
         }
+    }
+
+    /// Writes down that a session has run out: nothing else ends, whatever was asked for.
+    async fn end_ran_out(&self, scope: LogoutScope, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {
+        let outcome = self.end_one(access.session_id(), EndReason::Expired, Actor::Service, trace).await?;
+        let (OneEnded::Now(ended) | OneEnded::Before(Some(ended))) = outcome else {
+            return Ok(Receipt { scope, ..removed(access) });
+        };
+        Ok(Receipt { scope, sessions: 0, already_ended: true, effective_at: ended.ended_at, reason: ended.reason })
     }
 
     async fn end_local(&self, access: &VerifiedAccess, trace: RequestTrace) -> Result<Receipt, Error> {
@@ -136,10 +202,12 @@ impl Call<'_> {
             OneEnded::Before(Some(ended)) => {
                 Receipt { scope, sessions: 0, already_ended: true, effective_at: ended.ended_at, reason: ended.reason }
             }
-            // The row went with retention: it ended before its access token was made useless by time.
-            OneEnded::Before(None) => {
-                Receipt { scope, sessions: 0, already_ended: true, effective_at: access.expires_at(), reason: EndReason::Expired }
-            }
+            OneEnded::Before(None) => removed(access),
         })
     }
+}
+
+/// The row went with retention: the session ended before its access token was made useless by time.
+const fn removed(access: &VerifiedAccess) -> Receipt {
+    Receipt { scope: LogoutScope::Local, sessions: 0, already_ended: true, effective_at: access.expires_at(), reason: EndReason::Expired }
 }

@@ -46,10 +46,17 @@ impl Service {
         let access = call.verify_access(shaping).await?;
         let session_id = SessionId::parse(session_id).ok_or(Error::ParameterInvalid("sessionId"))?;
         let found = self.db.find_session(&call.tenant.owner_id, session_id).await?;
-        found.filter(|session| session.user_id == *access.user_id()).ok_or(Error::ParameterInvalid("sessionId"))?;
+        let found = found.filter(|session| session.user_id == *access.user_id());
+        let session = found.ok_or(Error::ParameterInvalid("sessionId"))?;
         let trace = call.verify_area_and_share_of(access.user_id()).await?;
-        let reason = if session_id == access.session_id() { EndReason::LoggedOut } else { EndReason::Kicked };
-        call.end_one(session_id, reason, Actor::User, trace).await?;
+        let (reason, actor) = if call.has_run_out(&session) {
+            (EndReason::Expired, Actor::Service)
+        } else if session_id == access.session_id() {
+            (EndReason::LoggedOut, Actor::User)
+        } else {
+            (EndReason::Kicked, Actor::User)
+        };
+        call.end_one(session_id, reason, actor, trace).await?;
         Ok(())
     }
 }

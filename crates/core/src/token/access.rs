@@ -153,6 +153,22 @@ struct Payload<'a> {
     nbf: Option<i64>,
 }
 
+/// The system that a token names, before anything about it is verified; none where it is not written like a token. Whoever
+/// chooses by it verifies the token for that system afterwards.
+pub fn named_system(token: &str) -> Option<SystemId> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        sys_id: Cow<'a, str>,
+    }
+    if token.len() > TOKEN_BYTES {
+        return None;
+    }
+    let json = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let named: Named<'_> = serde_json::from_slice(&json).ok()?;
+    SystemId::parse(&named.sys_id).ok()
+}
+
 impl SigningKeys {
     /// Issues a token with the current key, in compact serialisation (RFC 7515 section 7.1).
     ///
@@ -235,6 +251,8 @@ impl SigningKeys {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::identifier::KeyId;
     use crate::random::SystemRandom;
@@ -341,5 +359,27 @@ pub(super) mod tests {
         let keys = SigningKeys::new(current, vec![(old, Timestamp(NOW.0 + 1))]);
         assert!(verify(&keys, &token, NOW).is_ok());
         assert_eq!(verify(&keys, &token, Timestamp(NOW.0 + 1)), Err(Error::TokenInvalid));
+    }
+
+    #[test]
+    fn a_token_names_its_system_before_it_is_verified() {
+        let token = keys("k1", Algorithm::HS256).issue(&claims()).unwrap();
+        assert_eq!(named_system(&token), Some(claims().sys_id));
+        let of = |payload: &str| named_system(&format!("a.{}.c", URL_SAFE_NO_PAD.encode(payload)));
+        assert_eq!(of(r#"{"sys_id":"app"}"#), SystemId::parse("app").ok());
+        for payload in ["", "[]", "{}", r#"{"sys_id":1}"#, r#"{"sys_id":"a b"}"#, r#"{"sys_id":"a","sys_id":"b"}"#] {
+            assert_eq!(of(payload), None, "{payload}");
+        }
+        let long = format!("a.{}.c", "A".repeat(TOKEN_BYTES));
+        for text in ["", "a", "a.b", "a.!.c", &long] {
+            assert_eq!(named_system(text), None, "{text:.20}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_sent_names_a_system_or_none(text in "\\PC{0,200}|[0-9A-Za-z_.-]{0,200}") {
+            named_system(&text);
+        }
     }
 }

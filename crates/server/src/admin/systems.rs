@@ -30,7 +30,7 @@ pub(super) struct SystemView {
     sys_id: String,
     /// The name for people.
     name: String,
-    /// Whether it is the one where `XsysId` is absent.
+    /// Whether it is the one where `XsysId` is absent and no access token names another.
     is_default: bool,
     /// Its own settings, which are laid over its tenant's.
     settings: Value,

@@ -23,7 +23,13 @@ pub fn parameters_of(operation_id: &str) -> Vec<ParameterDescription> {
     }
     let mut parameters = vec![
         header(OWNER_ID, true, "The tenant: `bo_project.owner_id`.", identifier(), json!("demo")),
-        header(SYS_ID, false, "The system within the tenant; the tenant's default system where absent.", identifier(), json!("web")),
+        header(
+            SYS_ID,
+            false,
+            "The system within the tenant. Where absent, the one that the access token names, or else the tenant's default system.",
+            identifier(),
+            json!("web"),
+        ),
         header(
             STAMP,
             true,

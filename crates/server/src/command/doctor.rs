@@ -155,7 +155,7 @@ async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mu
     if matches!(db, Db::Postgres(_)) {
         findings.push(match db.transport().await {
             Ok(transport) => describe_transport("database link", &transport, "give --database-url sslmode=verify-full"),
-            Err(error) => Finding::bad("database link", Failure::from(error).0, "the database did not say"),
+            Err(error) => Finding::bad("database link", Failure::from(error).text, "the database did not say"),
         });
     }
     findings.push(match db.migrations_pending().await {

@@ -99,6 +99,10 @@ fn describe() {
     describe_counter!("bo_auth_acknowledgements_missed_total", "Acknowledgements that did not come before a lease had run out.");
     describe_counter!("bo_auth_announcement_gaps_total", "Gaps found in the feed, each followed by a reload.");
     describe_histogram!("bo_auth_revoke_to_deny_seconds", "Time from a commit to the refusal on every node.");
+    describe_counter!(
+        "bo_auth_refresh_replays_from_elsewhere_total",
+        "Refreshes asked for again from another address or user agent than had them first."
+    );
     describe_counter!("bo_auth_admission_degraded_total", "Calls judged by this node alone because Redis did not answer.");
     describe_counter!("bo_auth_plugin_failures_total", "Response plugins that failed, by code.");
     describe_counter!("bo_auth_plugin_name_collisions_total", "Member names left alone because two would have become one.");

@@ -22,7 +22,7 @@ impl Service {
         let (sys_id, user_id) = (Some(&session.sys_id), Some(&session.user_id));
         let known = SessionKey { owner_id: &call.tenant.owner_id, session_id, sys_id, user_id };
         if let Some(reason) = self.revocations.end_reason(&known, call.now).await? {
-            return Err(Error::SessionEnded(reason));
+            return Err(call.refusal_of(reason, &session.user_id).await);
         }
         let found = self.db.find_admin(&call.tenant.owner_id, &session.user_id).await?;
         let record = call.enabled_admin(found.ok_or(Error::TokenInvalid)?).await?;

@@ -56,7 +56,9 @@ impl Service {
         };
         plugin.breakers().tell(switch);
         let Some(mark) = written else { return Ok(true) };
-        self.plugin_desk().announce(&mark).await;
+        if let Err(error) = self.plugin_desk().announce(&mark).await {
+            tracing::warn!(%error, "other nodes look for a plugin's change by themselves");
+        }
         counter!("bo_auth_plugin_switches_total", "to" => if code.is_some() { "off" } else { "on" }).increment(1);
         let (name, version, tenant, system, route) = (&row.name, row.version, &row.tenant_id, &row.sys_id, &row.route);
         if let Some(code) = code {

@@ -19,6 +19,8 @@ pub(super) const SESSION_STARTED: &str = "session.started";
 pub(super) const SESSION_ENDED: &str = "session.ended";
 /// The same in the outbox, where the other nodes could not be told by way of Redis and must find it there.
 pub(super) const SESSION_ENDED_UNTOLD: &str = "session.ended.untold";
+/// The kind of a refresh that was asked for again from elsewhere.
+pub(super) const REFRESH_REPLAYED: &str = "session.refresh-replayed";
 /// The kind of a new password.
 pub(super) const PASSWORD_CHANGED: &str = "user.password-changed";
 

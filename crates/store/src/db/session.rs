@@ -5,13 +5,13 @@ use bo_auth_core::session::{EndReason, SessionId};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 
-use super::event::{Event, EventIds, EventLog, SESSION_STARTED, respread};
+use super::event::{Event, EventIds, EventLog, REFRESH_REPLAYED, SESSION_STARTED, event_id_of, respread};
 use super::not_before::OpeningBounds;
 use super::session_row::{EndedRow, SessionRow, live, marked_columns, unmarked, with_marks};
 use super::{Db, on, transaction};
 use crate::Error;
 use crate::failpoint::{self, Guard};
-use crate::record::{Actor, EndedSession, NewSession, RequestTrace, Rotation, SessionFilter, SessionRecord};
+use crate::record::{Actor, EndedSession, NewSession, RefreshedBy, RequestTrace, Rotating, Rotation, SessionFilter, SessionRecord};
 
 /// From the newest of them on, which is found once: see the ends of all of a user's sessions.
 pub(super) const REPLACE: &str = "UPDATE bo_session SET ended_at = $5, end_reason = $6, \
@@ -27,7 +27,8 @@ pub(super) const REPLACE: &str = "UPDATE bo_session SET ended_at = $5, end_reaso
 
 pub(super) const ROTATE: &str = concat!(
     "UPDATE bo_session SET generation = generation + 1, refreshed_at = $4, idle_expires_at = $5, \
-         access_expires_at = CASE WHEN access_expires_at > $6 THEN access_expires_at ELSE $6 END \
+         access_expires_at = CASE WHEN access_expires_at > $6 THEN access_expires_at ELSE $6 END, \
+         refreshed_generation = generation + 1, refreshed_address = $7, refreshed_user_agent = $8 \
      WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND ",
     live!(),
     " AND idle_expires_at > $4 AND expires_at > $4 \
@@ -239,32 +240,86 @@ impl Db {
         rows.into_iter().map(SessionRow::into_record).collect()
     }
 
-    /// Moves a session that is at `from_generation`, has not ended and has not run out at `refreshed_at`, to the next
+    /// Moves a session that is at its `from_generation`, has not ended and has not run out at its `refreshed_at`, to the next
     /// generation. Of any number of callers one succeeds.
-    pub async fn rotate_session(
-        &self,
-        owner_id: &OwnerId,
-        session_id: SessionId,
-        from_generation: u32,
-        refreshed_at: Timestamp,
-        idle_expires_at: Timestamp,
-        access_expires_at: Timestamp,
-    ) -> Result<Rotation, Error> {
+    pub async fn rotate_session(&self, owner_id: &OwnerId, rotating: &Rotating<'_>) -> Result<Rotation, Error> {
         let rows: Vec<SessionRow> = on!(self, write, |connection| sqlx::query_as(failpoint::statement(
             ROTATE,
             &[(Guard::RotateLive, live!(), "TRUE"), (Guard::RotateOnce, "generation = $3", "generation >= $3")],
         ))
         .bind(owner_id.as_str())
-        .bind(session_id.number())
-        .bind(i64::from(from_generation))
-        .bind(refreshed_at.0)
-        .bind(idle_expires_at.0)
-        .bind(access_expires_at.0)
+        .bind(rotating.session_id.number())
+        .bind(i64::from(rotating.from_generation))
+        .bind(rotating.refreshed_at.0)
+        .bind(rotating.idle_expires_at.0)
+        .bind(rotating.access_expires_at.0)
+        .bind(rotating.address)
+        .bind(rotating.user_agent)
         .fetch_all(connection))?;
         if let Some(row) = rows.into_iter().next() {
             return Ok(Rotation::Rotated(row.into_record()?));
         }
-        Ok(self.find_session(owner_id, session_id).await?.map_or(Rotation::Unknown, Rotation::Unchanged))
+        Ok(self.find_session(owner_id, rotating.session_id).await?.map_or(Rotation::Unknown, Rotation::Unchanged))
+    }
+
+    /// Who has moved a session to this generation; `None` where it is at another, or a version moved it that did not ask.
+    pub async fn find_refreshed_by(
+        &self,
+        owner_id: &OwnerId,
+        session_id: SessionId,
+        generation: u32,
+    ) -> Result<Option<RefreshedBy>, Error> {
+        let found: Option<(Option<String>, Option<String>)> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT refreshed_address, refreshed_user_agent FROM bo_session \
+             WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND refreshed_generation = $3",
+        )
+        .bind(owner_id.as_str())
+        .bind(session_id.number())
+        .bind(i64::from(generation))
+        .fetch_optional(connection))?;
+        Ok(found.map(|(address, user_agent)| RefreshedBy { address, user_agent }))
+    }
+
+    /// Writes into the audit trail that a session's present generation was asked for again from elsewhere, once for each
+    /// generation; false where it stands there, or the session has ended or moved on.
+    pub async fn record_replay(
+        &self,
+        owner_id: &OwnerId,
+        session: &SessionRecord,
+        at: Timestamp,
+        trace: &RequestTrace,
+    ) -> Result<bool, Error> {
+        transaction!(self, |connection, attempt| {
+            let noted = sqlx::query(
+                "UPDATE bo_session SET replayed_generation = generation \
+                 WHERE owner_id = $1 AND session_id = $2 AND generation = $3 AND ended_at IS NULL \
+                     AND (replayed_generation IS NULL OR replayed_generation < generation)",
+            )
+            .bind(owner_id.as_str())
+            .bind(session.session_id.number())
+            .bind(i64::from(session.generation))
+            .execute(&mut *connection)
+            .await?
+            .rows_affected()
+                > 0;
+            if noted {
+                let event = Event {
+                    owner_id: owner_id.as_str(),
+                    id: event_id_of(at, session.session_id, attempt),
+                    kind: REFRESH_REPLAYED,
+                    sys_id: Some(session.sys_id.as_str()),
+                    user_id: Some(session.user_id.as_str()),
+                    session_id: Some(session.session_id.number()),
+                    reason: None,
+                    actor: Actor::Service.as_str(),
+                    trace,
+                    at,
+                    payload: None,
+                };
+                connection.record(&[event]).await?;
+            }
+            noted
+        })
     }
 
     /// Records that an access token of the session lives until `access_expires_at`, before that token is handed out;

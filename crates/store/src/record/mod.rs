@@ -15,7 +15,7 @@ pub use area::AreaRecord;
 pub use audit::{Actor, AuditFilter, AuditRecord, RequestTrace};
 pub use ending::{EndOutcome, EndedSession, Ending, Revoked, UserEnding};
 pub use mark::{Marking, NotBefore, PendingMark, Scope};
-pub use session::{NewSession, Rotation, SessionFilter, SessionRecord};
+pub use session::{NewSession, RefreshedBy, Rotating, Rotation, SessionFilter, SessionRecord};
 pub use stamp_use::StampUse;
 pub use tenant::{KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
 pub use user::{Credentials, UserRecord};

@@ -53,6 +53,34 @@ pub struct NewSession {
     pub password_hash: String,
 }
 
+/// A session that is to move to its next generation.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotating<'a> {
+    /// The session.
+    pub session_id: SessionId,
+    /// The generation that it must be at.
+    pub from_generation: u32,
+    /// When.
+    pub refreshed_at: Timestamp,
+    /// Until when it then lives without another refresh.
+    pub idle_expires_at: Timestamp,
+    /// Until when the access token lives that is handed out with it.
+    pub access_expires_at: Timestamp,
+    /// The address of whoever asks.
+    pub address: Option<&'a str>,
+    /// Their user agent, cut as a session's is.
+    pub user_agent: Option<&'a str>,
+}
+
+/// Who has moved a session to its generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefreshedBy {
+    /// The address.
+    pub address: Option<String>,
+    /// The user agent.
+    pub user_agent: Option<String>,
+}
+
 /// What became of a rotation (contract 1.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {

@@ -10,7 +10,7 @@ use bo_auth_core::session::{EndReason, SessionId, first_id_at, time_ordered_id};
 use bo_auth_core::time::Timestamp;
 use bo_auth_store::record::{
     Actor, Administration, AdministrationEvent, EndOutcome, EndedSession, Ending, KeyPurpose, KeyRecord, Marking, NewSession, RequestTrace,
-    Revoked, Scope, SessionRecord, SystemRecord, TenantRecord, UserEnding, UserRecord,
+    Revoked, Rotating, Scope, SessionRecord, SystemRecord, TenantRecord, UserEnding, UserRecord,
 };
 use bo_auth_store::revocation::SessionKey;
 use bo_auth_store::{Db, Error};
@@ -110,6 +110,16 @@ pub(crate) async fn change_system(db: &Db, owner_id: &OwnerId, system: &SystemRe
 }
 
 /// The end of all sessions of a scope.
+/// A session that is to move on at this instant, by nobody in particular; `ends` is when it runs idle, and its access token.
+pub(crate) fn rotating(
+    session_id: SessionId,
+    from_generation: u32,
+    refreshed_at: Timestamp,
+    (idle_expires_at, access_expires_at): (Timestamp, Timestamp),
+) -> Rotating<'static> {
+    Rotating { session_id, from_generation, refreshed_at, idle_expires_at, access_expires_at, address: None, user_agent: None }
+}
+
 pub(crate) fn marking(owner_id: &OwnerId, scope: Scope, reason: EndReason, at: Timestamp) -> Marking {
     Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at, trace: RequestTrace::default() }
 }

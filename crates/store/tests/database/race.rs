@@ -5,7 +5,7 @@ use bo_auth_store::record::{EndOutcome, Rotation};
 use futures_util::future::join_all;
 
 use crate::backend::each_backend;
-use crate::fixture::{Demo, NOW, later};
+use crate::fixture::{Demo, NOW, later, rotating};
 
 #[tokio::test]
 async fn of_a_hundred_rotations_one_wins() {
@@ -14,9 +14,8 @@ async fn of_a_hundred_rotations_one_wins() {
         let session_id = demo.open(NOW).await;
         let racers = (0..100).map(|_| {
             let demo = demo.clone();
-            tokio::spawn(
-                async move { demo.db.rotate_session(&demo.owner_id, session_id, 0, later(1), later(3_601), later(601)).await.unwrap() },
-            )
+            let rotating = rotating(session_id, 0, later(1), (later(3_601), later(601)));
+            tokio::spawn(async move { demo.db.rotate_session(&demo.owner_id, &rotating).await.unwrap() })
         });
         let mut won = 0;
         for rotation in join_all(racers).await {
@@ -66,13 +65,14 @@ async fn no_rotation_follows_an_end() {
         let demo = Demo::new(db.clone()).await;
         for round in 0..20 {
             let session_id = demo.open(later(round)).await;
-            let rotating = {
+            let moving = {
                 let demo = demo.clone();
                 tokio::spawn(async move {
                     let mut rotations = 0;
                     loop {
                         let expiry = later(700 + u64::from(rotations));
-                        let rotation = demo.db.rotate_session(&demo.owner_id, session_id, rotations, later(30), later(3_630), expiry).await;
+                        let rotating = rotating(session_id, rotations, later(30), (later(3_630), expiry));
+                        let rotation = demo.db.rotate_session(&demo.owner_id, &rotating).await;
                         match rotation.unwrap() {
                             Rotation::Rotated(_) => rotations += 1,
                             Rotation::Unchanged(session) => return (rotations, session),
@@ -84,7 +84,7 @@ async fn no_rotation_follows_an_end() {
             tokio::task::yield_now().await;
             let outcomes = demo.db.end_sessions(&[demo.ending(session_id, later(40))]).await.unwrap();
             let ended = crate::fixture::ended(&outcomes[0]).clone();
-            let (rotations, last) = rotating.await.unwrap();
+            let (rotations, last) = moving.await.unwrap();
             assert_eq!(last.ended, Some((later(40), EndReason::LoggedOut)));
             assert_eq!(last.generation, rotations);
             let newest_token = if rotations == 0 { later(600 + round) } else { later(699 + u64::from(rotations)) };

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bo_auth_core::session::SessionId;
+use bo_auth_core::time::Timestamp;
 use bo_auth_store::Error;
-use bo_auth_store::record::Rotation;
+use bo_auth_store::record::{AuditFilter, RefreshedBy, RequestTrace, Rotating, Rotation, SessionRecord};
 
 use crate::backend::each_backend;
-use crate::fixture::{Demo, NOW, later, owner, session_id, user};
+use crate::fixture::{Demo, NOW, later, owner, rotating, session_id, user};
 
 #[tokio::test]
 async fn a_session_is_found_as_it_was_opened() {
@@ -88,17 +89,9 @@ async fn a_rotation_moves_to_the_next_generation_and_prolongs() {
     each_backend(|db| async move {
         let demo = Demo::new(db.clone()).await;
         let session_id = demo.open(NOW).await;
-        let rotate = async |generation, at| {
-            db.rotate_session(
-                &demo.owner_id,
-                session_id,
-                generation,
-                at,
-                at.plus(Duration::from_hours(1)),
-                at.plus(Duration::from_mins(10)),
-            )
-            .await
-            .unwrap()
+        let rotate = async |generation, at: Timestamp| {
+            let ends = (at.plus(Duration::from_hours(1)), at.plus(Duration::from_mins(10)));
+            db.rotate_session(&demo.owner_id, &rotating(session_id, generation, at, ends)).await.unwrap()
         };
         let Rotation::Rotated(rotated) = rotate(0, later(100)).await else { panic!("the first rotation succeeds") };
         assert_eq!((rotated.generation, rotated.refreshed_at, rotated.idle_expires_at), (1, later(100), later(3_700)));
@@ -118,8 +111,10 @@ async fn what_has_ended_or_is_another_tenants_is_not_rotated() {
         let demo = Demo::new(db.clone()).await;
         let other = Demo::named(db.clone(), "other").await;
         let session = demo.open(NOW).await;
-        let rotate =
-            async |demo: &Demo, session| db.rotate_session(&demo.owner_id, session, 0, later(1), later(3_601), later(601)).await.unwrap();
+        let rotate = async |demo: &Demo, session| {
+            let rotating = rotating(session, 0, later(1), (later(3_601), later(601)));
+            db.rotate_session(&demo.owner_id, &rotating).await.unwrap()
+        };
         assert_eq!(rotate(&other, session).await, Rotation::Unknown);
         assert_eq!(rotate(&demo, session_id(NOW)).await, Rotation::Unknown);
         db.end_sessions(&[demo.ending(session, later(1))]).await.unwrap();
@@ -142,6 +137,39 @@ async fn the_row_knows_its_longest_access_token() {
         assert_eq!(crate::fixture::ended(&outcomes[0]).keep_until, later(900));
         assert_eq!(crate::fixture::ended(&outcomes[1]).keep_until, later(600));
         assert!(!db.extend_access(&demo.owner_id, first, later(9_000)).await.unwrap(), "nothing is handed out any more");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_has_moved_a_session_on_is_known_of_its_present_generation() {
+    each_backend(|db| async move {
+        let demo = Demo::new(db.clone()).await;
+        let other = Demo::named(db.clone(), "other").await;
+        let session_id = demo.open(NOW).await;
+        let found = async |demo: &Demo, generation| db.find_refreshed_by(&demo.owner_id, session_id, generation).await.unwrap();
+        assert_eq!(found(&demo, 0).await, None, "nobody has yet");
+        let rotating = rotating(session_id, 0, later(1), (later(3_601), later(601)));
+        let by = Rotating { address: Some("192.0.2.1"), user_agent: Some("agent"), ..rotating };
+        let Rotation::Rotated(session) = db.rotate_session(&demo.owner_id, &by).await.unwrap() else { panic!("it is live") };
+        let expected = RefreshedBy { address: Some("192.0.2.1".to_owned()), user_agent: Some("agent".to_owned()) };
+        assert_eq!(found(&demo, 1).await, Some(expected));
+        for (demo, generation) in [(&demo, 0), (&demo, 2), (&other, 1)] {
+            assert_eq!(found(demo, generation).await, None);
+        }
+        // Its replay is written down once for each generation.
+        let trace = RequestTrace { address: Some("192.0.2.2".to_owned()), ..RequestTrace::default() };
+        let replayed = async |session: &SessionRecord| db.record_replay(&demo.owner_id, session, later(2), &trace).await.unwrap();
+        assert!(replayed(&session).await);
+        assert!(!replayed(&session).await);
+        let again = Rotating { from_generation: 1, refreshed_at: later(2), ..rotating };
+        let Rotation::Rotated(next) = db.rotate_session(&demo.owner_id, &again).await.unwrap() else { panic!("it is live") };
+        assert!(!replayed(&session).await, "it has moved on");
+        assert!(replayed(&next).await);
+        db.end_sessions(&[demo.ending(session_id, later(3))]).await.unwrap();
+        assert!(!replayed(&next).await);
+        let filter = AuditFilter { kind: Some("session.refresh-replayed".to_owned()), ..AuditFilter::default() };
+        assert_eq!(db.list_audit_events(&demo.owner_id, &filter, None, 10).await.unwrap().len(), 2);
     })
     .await;
 }

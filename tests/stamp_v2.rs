@@ -57,7 +57,7 @@ async fn it_covers_a_body_wherever_there_is_one(app: TestApp) {
         let needs_members = route.name == "refresh by POST";
         // A body that came on the way, or changed there.
         let stamp = signed(route.request.clone(), &key).header_value("XverifyApi").unwrap().to_vec();
-        let added = with_body(r#"{"refreshToken":"x"}"#).header("XverifyApi", &stamp);
+        let added = with_body(r#"{"added":true}"#).header("XverifyApi", &stamp);
         added.send().await.assert_fault(FaultKind::VERIFY_API_INVALID);
         let stamp = signed(with_body(r#"{"a":1}"#), &key).header_value("XverifyApi").unwrap().to_vec();
         for other in ["", r#"{"a":2}"#] {

@@ -129,7 +129,7 @@ async fn limits_are_answered_with_when_to_come_again(app: TestApp) {
         assert_eq!(session.logout().send().await.error_code(), "RATE_LIMITED");
         assert_eq!(session.row().await.ended, None);
     }
-    // Logins of one account have their own, whatever the address.
+    // Sign-ins of one account from one address have their own.
     let tenant = app.with_tenant("acme").await;
     let user = tenant.with_user("li").await;
     let system = tenant.with_system("by-account", json!({"accountLoginsPerMinute": 1})).await;

@@ -74,6 +74,8 @@ fn describe() {
     describe_counter!("bo_auth_accept_errors_total", "Connections the system failed to hand over.");
     describe_counter!("bo_auth_requests_refused_total", "Requests that could not be parsed, by reason.");
     describe_counter!("bo_auth_requests_total", "Requests answered, by operation, method and status.");
+    describe_counter!("bo_auth_failed_sign_ins_total", "Sign-ins that were refused, by contract and reason.");
+    describe_counter!("bo_auth_failed_sign_ins_unrecorded_total", "Those that the audit trail had no room for.");
     describe_counter!("bo_auth_errors_total", "Requests answered with an error code, by operation and code.");
     describe_histogram!("bo_auth_request_seconds", "Time to the answer's headers, by operation.");
     describe_gauge!("bo_auth_ended_sessions_in_memory", "Ended sessions remembered because an access token of theirs may live.");

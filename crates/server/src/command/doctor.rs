@@ -115,7 +115,7 @@ async fn examine(configuration: &StoreConfiguration) -> Vec<Finding> {
     match open_database(configuration).await {
         Ok(db) => examine_database(&db, master_key.as_ref(), &mut findings).await,
         Err(error) => {
-            findings.push(Finding::bad("database", Failure::from(error).text, "check that it runs, and its address and password"))
+            findings.push(Finding::bad("database", Failure::from(error).text, "check that it runs, and its address and password"));
         }
     }
     findings.extend(examine_redis(configuration).await.into_iter().flatten());

@@ -90,6 +90,35 @@ pub(crate) fn check() -> Fallible<()> {
     }
 }
 
+/// How many bytes a host function works on before it looks at the budget again.
+const STRIDE: usize = 16 << 10;
+/// What an element or a member counts for, beside the bytes of its texts.
+const ELEMENT: usize = 32;
+
+/// The work of one host function, or of the checks after a run, which looks at the budget every so often.
+#[derive(Default)]
+pub(crate) struct Work(usize);
+
+impl Work {
+    /// Counts what is done next with one element that holds so many bytes of text: before it is copied, compared or written.
+    pub(crate) fn add(&mut self, bytes: usize) -> Fallible<()> {
+        self.0 = self.0.saturating_add(bytes).saturating_add(ELEMENT);
+        if self.0 < STRIDE {
+            return Ok(());
+        }
+        self.0 = 0;
+        check()
+    }
+}
+
+/// Whether the run on this thread holds so much that another copy of what it holds could be too much.
+pub(crate) fn is_filling() -> bool {
+    CURRENT.with_borrow(|current| {
+        let (Some(budget), Some(balance)) = (current, memory::balance()) else { return false };
+        balance - budget.balance_at_start > limits::MEMORY / 4
+    })
+}
+
 /// Adds a line to the run's log, as far as there is room.
 pub(crate) fn log(line: &str) {
     CURRENT.with_borrow_mut(|current| {

@@ -9,6 +9,7 @@ use crate::failure::{Failure, FailureCode};
 use crate::plugins::Plugins;
 use crate::registry::Plugin;
 use crate::reserved;
+use crate::veil::Veil;
 
 /// The most plugins of one request.
 const LONGEST: usize = 4;
@@ -88,10 +89,14 @@ impl Plugins {
     pub async fn shape(&self, chain: &Chain, envelope: Value, context: &Context) -> Shaped {
         let weighing = Weighing::of(&envelope, context);
         // A single plugin hands the envelope back where it fails; of several, the first has changed it by then.
-        let original = (chain.0.len() > 1).then(|| envelope.clone());
         let mut response = envelope;
+        let original = (chain.0.len() > 1).then(|| response.clone());
+        // For all of them at once: to the second, a token may go by a name that the first gave it.
+        let is_mixed = original.is_some() && !chain.is_built_in();
+        let veil = if is_mixed { Veil::over(&mut response) } else { Veil::default() };
+        let veiled = is_mixed.then(|| response.clone());
         for link in &chain.0 {
-            match self.shape_by(link, response, original.as_ref(), &weighing, context).await {
+            match self.shape_by(link, response, veiled.as_ref(), &weighing, context).await {
                 Shaped { response: shaped, failure: None } => response = shaped,
                 Shaped { response, failure: Some((plugin, failure)) } => {
                     metrics::counter!("bo_auth_plugin_failures_total", "code" => failure.code.as_str()).increment(1);
@@ -99,6 +104,7 @@ impl Plugins {
                 }
             }
         }
+        veil.lift(&mut response);
         Shaped { response, failure: None }
     }
 

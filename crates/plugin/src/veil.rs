@@ -8,7 +8,13 @@ use crate::reserved;
 /// What a sign begins with: a character of private use, which means nothing to anyone else.
 const SIGN: char = '\u{f8fe}';
 
-/// The tokens of one envelope, in the order of their signs.
+/// Whether a text stands in the place of a token.
+pub(crate) fn is_sign(text: &str) -> bool {
+    text.starts_with(SIGN)
+}
+
+/// The tokens of one envelope, in the order of their signs; and texts of it that read as signs, so that a user's name cannot
+/// be one.
 #[derive(Default)]
 pub(crate) struct Veil(Vec<String>);
 
@@ -28,7 +34,7 @@ impl Veil {
                 }
             }
             Value::Array(elements) => elements.iter_mut().for_each(|element| self.walk(element, is_token)),
-            Value::String(text) if is_token && !text.is_empty() => {
+            Value::String(text) if is_token && !text.is_empty() || is_sign(text) => {
                 let sign = format!("{SIGN}token {}{SIGN}", self.0.len());
                 self.0.push(std::mem::replace(text, sign));
             }
@@ -75,6 +81,15 @@ mod tests {
         let mut moved = json!({"access": veiled["data"]["token"]["accessToken"], "other": "\u{f8fe}token 9\u{f8fe}"});
         veil.lift(&mut moved);
         assert_eq!(moved, json!({"access": "a.b.c", "other": "\u{f8fe}token 9\u{f8fe}"}));
+        veil.lift(&mut veiled);
+        assert_eq!(veiled, envelope);
+    }
+
+    #[test]
+    fn a_text_that_reads_as_a_sign_comes_back_as_itself() {
+        let envelope = json!({"data": {"accessToken": "a.b.c", "name": "\u{f8fe}token 0\u{f8fe}", "other": "\u{f8fe}"}});
+        let mut veiled = envelope.clone();
+        let veil = Veil::over(&mut veiled);
         veil.lift(&mut veiled);
         assert_eq!(veiled, envelope);
     }

@@ -1,5 +1,6 @@
 //! A whole value: every object's names, in place. An object whose names are right already is not touched at all.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem;
 
@@ -51,31 +52,34 @@ fn rename(members: &mut Map<String, Value>, style: Style) -> usize {
         }
     };
     let taken = renamed.into_iter().zip(former_names).map(|((name, value), former)| (former.unwrap_or(name), value));
-    let (map, collisions) = rename_apart(taken.chain([clash]).chain(rest).collect(), |name| key::respelled(name, style));
+    let (map, collisions) = rename_apart(taken.chain([clash]).chain(rest).collect(), |name| key::respelled(name, style).map(Cow::Owned));
     *members = map;
     collisions
 }
 
 /// Renames members, in place, to what the function wants for a name; a name that two members would have is given to none
 /// that has another. Returns how many kept their name because of that.
-pub(crate) fn rename_members(members: &mut Map<String, Value>, wanted: impl Fn(&str) -> Option<String>) -> usize {
-    let (renamed, collisions) = rename_apart(mem::take(members).into_iter().collect(), wanted);
+pub(crate) fn rename_members<'names>(members: &mut Map<String, Value>, wanted: impl Fn(&str) -> Option<&'names str>) -> usize {
+    let (renamed, collisions) = rename_apart(mem::take(members).into_iter().collect(), |name| wanted(name).map(Cow::Borrowed));
     *members = renamed;
     collisions
 }
 
-/// Renames members of which some would get one name: those keep the names they had.
-fn rename_apart(members: Vec<(String, Value)>, wanted: impl Fn(&str) -> Option<String>) -> (Map<String, Value>, usize) {
-    let mut takers: HashMap<String, usize> = HashMap::with_capacity(members.len());
+/// Renames members of which some would get one name: those keep the names they had. Names are compared where they stand, and
+/// copied only for the member that gets one.
+fn rename_apart<'names>(members: Vec<(String, Value)>, wanted: impl Fn(&str) -> Option<Cow<'names, str>>) -> (Map<String, Value>, usize) {
+    let mut takers: HashMap<Cow<'_, str>, usize> = HashMap::with_capacity(members.len());
     for (name, _) in &members {
-        *takers.entry(wanted(name).unwrap_or_else(|| name.clone())).or_default() += 1;
+        *takers.entry(wanted(name).unwrap_or(Cow::Borrowed(name))).or_default() += 1;
     }
+    let is_given: Vec<Option<bool>> = members.iter().map(|(name, _)| wanted(name).map(|new| takers.get(&new) == Some(&1))).collect();
+    drop(takers);
     let mut collisions = 0;
     let mut renamed = Map::with_capacity(members.len());
-    for (name, value) in members {
-        let name = match wanted(&name) {
-            Some(new) if takers.get(&new) == Some(&1) => new,
-            Some(_) => {
+    for ((name, value), is_given) in members.into_iter().zip(is_given) {
+        let name = match is_given {
+            Some(true) => wanted(&name).map_or(name, Cow::into_owned),
+            Some(false) => {
                 collisions += 1;
                 name
             }

@@ -1,9 +1,11 @@
 //! `camel()`, `snake()` and `rename(map)`: what members are called.
 
-use rhai::{Engine, FuncRegistration, Map};
+use std::collections::HashMap;
+
+use rhai::{Engine, FuncRegistration, ImmutableString, Map};
 use serde_json::Value;
 
-use crate::budget::{self, Fallible};
+use crate::budget::{self, Fallible, Work};
 use crate::casing;
 use crate::json::Json;
 
@@ -23,7 +25,7 @@ pub(super) fn install(engine: &mut Engine) {
 }
 
 fn respell(json: &mut Json, convert: fn(&mut Value) -> usize) -> Fallible<Json> {
-    let collisions = json.change(convert);
+    let collisions = json.change(convert)?;
     if collisions > 0 {
         metrics::counter!("bo_auth_plugin_name_collisions_total").increment(collisions as u64);
     }
@@ -32,15 +34,20 @@ fn respell(json: &mut Json, convert: fn(&mut Value) -> usize) -> Fallible<Json> 
 }
 
 fn rename(json: &mut Json, names: Map) -> Fallible<Json> {
-    let mut wanted = std::collections::BTreeMap::new();
+    // New names are shared, not copied: many members may ask for one long name, and at most one gets it.
+    let mut wanted = HashMap::with_capacity(names.len());
+    let mut work = Work::default();
     for (old, new) in names {
-        let new = new.into_immutable_string().map_err(|_| format!("the new name of `{old}` is no text"))?;
-        wanted.insert(old.to_string(), new.to_string());
+        let new = new.into_immutable_string().map_err(|_| format!("the new name of `{:.100}` is no text", old.as_str()))?;
+        work.add(old.len() + new.len())?;
+        if new != old {
+            wanted.insert(old, new);
+        }
     }
     let collisions = json.change(|value| match value {
-        Value::Object(members) => Ok(casing::rename_members(members, |name| wanted.get(name).filter(|new| *new != name).cloned())),
+        Value::Object(members) => Ok(casing::rename_members(members, |name| wanted.get(name).map(ImmutableString::as_str))),
         _ => Err("only an object has members to rename"),
-    })?;
+    })??;
     if collisions > 0 {
         metrics::counter!("bo_auth_plugin_name_collisions_total").increment(collisions as u64);
     }

@@ -4,22 +4,15 @@
 use rhai::{Array, Dynamic, EvalAltResult, Map, Position};
 use serde_json::{Number, Value};
 
-use crate::budget::{self, Fallible};
-use crate::json::Json;
-use crate::limits;
+use crate::budget::{Fallible, Work};
+use crate::json::{self, Json};
+use crate::{limits, words};
 
 /// A value as the script sees it; null is `()`.
-pub(crate) fn to_script(value: &Value) -> Dynamic {
+pub(crate) fn to_script(value: &Value) -> Fallible<Dynamic> {
     match value {
-        Value::Null => Dynamic::UNIT,
-        Value::Bool(truth) => (*truth).into(),
-        Value::String(text) => text.as_str().into(),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(integer), _) => integer.into(),
-            (None, Some(real)) if number.is_f64() => real.into(),
-            _ => Dynamic::from(Json::owned(value.clone())),
-        },
-        Value::Object(_) | Value::Array(_) => Dynamic::from(Json::owned(value.clone())),
+        Value::Object(_) | Value::Array(_) => Ok(Dynamic::from(Json::owned(json::copy(value)?))),
+        simple => Ok(simple_to_script(simple)),
     }
 }
 
@@ -27,19 +20,34 @@ pub(crate) fn to_script(value: &Value) -> Dynamic {
 pub(crate) fn into_script(value: Value) -> Dynamic {
     match value {
         Value::Object(_) | Value::Array(_) => Dynamic::from(Json::owned(value)),
-        scalar => to_script(&scalar),
+        simple => simple_to_script(&simple),
+    }
+}
+
+fn simple_to_script(value: &Value) -> Dynamic {
+    match value {
+        Value::Bool(truth) => (*truth).into(),
+        Value::String(text) => text.as_str().into(),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(integer), _) => integer.into(),
+            (None, Some(real)) if number.is_f64() => real.into(),
+            _ => Dynamic::from(Json::owned(value.clone())),
+        },
+        Value::Null | Value::Object(_) | Value::Array(_) => Dynamic::UNIT,
     }
 }
 
 /// A script's value as JSON. Fails on what JSON has not (functions, ranges, infinite numbers) and on too many levels.
 pub(crate) fn to_json(value: Dynamic) -> Fallible<Value> {
-    to_json_at(value, 1)
+    to_json_at(value, 1, &mut Work::default())
 }
 
-fn to_json_at(value: Dynamic, level: usize) -> Fallible<Value> {
+/// Every text is counted before it is copied: the script's own collections share texts, and JSON does not.
+fn to_json_at(value: Dynamic, level: usize, work: &mut Work) -> Fallible<Value> {
     if level > limits::VALUE_DEPTH {
         return Err(format!("a value of more than {} levels", limits::VALUE_DEPTH).into());
     }
+    work.add(value.as_immutable_string_ref().map_or(0, |text| text.len()))?;
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -60,18 +68,19 @@ fn to_json_at(value: Dynamic, level: usize) -> Fallible<Value> {
     }
     let type_name = value.type_name();
     match value.try_cast_result::<Json>().map_err(rhai_collection) {
-        Ok(json) => within_depth(json.into_value(), level),
+        Ok(json) => within_depth(json.into_value()?, level),
         Err(Some(Collection::Array(elements))) => {
-            budget::check()?;
-            elements.into_iter().map(|element| to_json_at(element, level + 1)).collect::<Fallible<Vec<_>>>().map(Value::Array)
+            elements.into_iter().map(|element| to_json_at(element, level + 1, work)).collect::<Fallible<Vec<_>>>().map(Value::Array)
         }
         Err(Some(Collection::Map(members))) => {
-            budget::check()?;
-            let members = members.into_iter().map(|(name, member)| Ok((name.to_string(), to_json_at(member, level + 1)?)));
+            let members = members.into_iter().map(|(name, member)| {
+                work.add(name.len())?;
+                Ok((name.to_string(), to_json_at(member, level + 1, work)?))
+            });
             members.collect::<Fallible<serde_json::Map<_, _>>>().map(Value::Object)
         }
         Err(None) => {
-            let text = format!("JSON has no {type_name}");
+            let text = format!("JSON has no value of type {}", words::type_word(type_name));
             Err(EvalAltResult::ErrorRuntime(text.into(), Position::NONE).into())
         }
     }
@@ -113,7 +122,7 @@ mod tests {
     #[test]
     fn what_a_script_cannot_hold_stays_as_it_is() {
         for value in [json!(u64::MAX), json!({"b": 1, "a": [1.0, 2]}), json!([]), json!(i64::MIN), json!(0.1), json!("退出")] {
-            assert_eq!(to_json(to_script(&value)).unwrap(), value);
+            assert_eq!(to_json(to_script(&value).unwrap()).unwrap(), value);
             assert_eq!(to_json(into_script(value.clone())).unwrap(), value);
         }
     }

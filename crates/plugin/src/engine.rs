@@ -5,7 +5,7 @@ use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel, Position};
 
 use crate::compiling::CompileError;
 use crate::library::{self, Texts};
-use crate::{budget, limits, pool};
+use crate::{budget, limits, pool, report};
 
 /// The name of the function that a plugin is.
 pub(crate) const ENTRY: &str = "process";
@@ -38,6 +38,8 @@ pub(crate) fn build(texts: Texts) -> Engine {
         })
         .on_print(budget::log)
         .on_debug(|text, _, _| budget::log(text));
+    #[expect(deprecated, reason = "not deprecated, says rhai itself, but volatile; the release is pinned")]
+    engine.on_var(|name, _, context| library::check_variable(context.scope().get(name)).map(|()| None));
     for word in DISABLED {
         engine.disable_symbol(word);
     }
@@ -49,13 +51,15 @@ pub(crate) fn build(texts: Texts) -> Engine {
     engine
 }
 
-/// Compiles a source, or says in a sentence why it is no plugin.
+/// Compiles a source, or says in a sentence why it is no plugin. Editors of Windows begin a file with a byte order mark.
 pub(crate) fn compile(engine: &Engine, source: &str) -> Result<AST, CompileError> {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     if source.len() > limits::SOURCE {
         let text = format!("the source has {} bytes, more than the {} allowed", source.len(), limits::SOURCE);
         return Err(CompileError::of_whole(text));
     }
-    let program = engine.compile(source).map_err(|error| CompileError::at(error.err_type().to_string(), error.position()))?;
+    let program =
+        engine.compile(source).map_err(|error| CompileError::at(report::sentence(&error.err_type().to_string()), error.position()))?;
     if let Some(statement) = program.statements().first() {
         return Err(CompileError::at("statements outside a function are not run; a plugin is functions only", statement.position()));
     }

@@ -3,6 +3,8 @@
 use rhai::Engine;
 use serde_json::Value;
 
+use crate::words;
+
 /// A function or a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostFunction {
@@ -17,7 +19,7 @@ pub struct HostFunction {
 }
 
 /// Functions that are called by their name alone.
-const STANDALONE: [&str; 5] = ["format_time", "format_number", "text", "print", "debug"];
+const STANDALONE: [&str; 6] = ["format_time", "parse_time", "format_number", "text", "print", "debug"];
 
 /// Every function but operators and indexes, by receiver and name; the documented form of each first, and forms that differ.
 pub(crate) fn list(engine: &Engine) -> Vec<HostFunction> {
@@ -70,16 +72,7 @@ fn read(function: &Value) -> Option<HostFunction> {
 fn kind(type_name: Option<&str>) -> &str {
     let name = type_name.unwrap_or("any");
     let name = name.strip_prefix("core::result::Result<").map_or(name, |inner| inner.split(",alloc::boxed").next().unwrap_or(inner));
-    match name.trim_start_matches("&mut ") {
-        "i64" | "INT" => "int",
-        "f64" => "float",
-        "()" => "nothing",
-        "alloc::string::String" => "string",
-        "alloc::vec::Vec<rhai::types::dynamic::Dynamic>" => "array",
-        "bo_auth_plugin::json::Json" => "Json",
-        "rhai::types::dynamic::Dynamic" | "types::dynamic::Dynamic" => "any",
-        other => other,
-    }
+    words::type_word(name)
 }
 
 #[cfg(test)]
@@ -99,7 +92,7 @@ mod tests {
             found.map(|function| function.signature.as_str())
         };
         assert_eq!(signature("Json", "mask"), Some("mask(path: string, keep_head: int, keep_tail: int) -> Json"));
-        assert_eq!(signature("", "format_time"), Some("format_time(ms: int, pattern: string, zone: string) -> string"));
+        assert_eq!(signature("", "format_time"), Some("format_time(instant: any, pattern: string, zone: string) -> string"));
         assert_eq!(signature("Context", "owner_id"), Some("owner_id -> any"));
         assert_eq!(signature("string", "split"), Some("split(string) -> array"));
         assert!(listed.iter().all(|function| !function.signature.contains("::")), "{listed:?}");

@@ -28,6 +28,7 @@ mod reserved;
 mod run;
 mod size;
 mod veil;
+mod words;
 
 pub use breaker::{Breakers, Place, Switch, Tripped};
 pub use chain::{Chain, Shaped};

@@ -7,6 +7,7 @@ mod format;
 mod maps;
 mod members;
 mod names;
+mod nested;
 mod number_pattern;
 mod places;
 mod same;
@@ -18,6 +19,7 @@ use rhai::Engine;
 
 pub(crate) use facts::Facts;
 pub(crate) use format::Texts;
+pub(crate) use nested::check_variable;
 
 /// Puts everything into the engine.
 pub(crate) fn install(engine: &mut Engine, texts: Texts) {
@@ -47,9 +49,22 @@ mod tests {
         install(&mut engine, Texts::new(|_, _| None));
         let metadata: Value = serde_json::from_str(&engine.gen_fn_metadata_to_json(false).unwrap()).unwrap();
         let functions = metadata["functions"].as_array().unwrap();
-        for name in
-            ["camel", "snake", "rename", "keep", "remove", "at", "set", "each", "defaults", "mask", "format_time", "format_number", "text"]
-        {
+        for name in [
+            "camel",
+            "snake",
+            "rename",
+            "keep",
+            "remove",
+            "at",
+            "set",
+            "each",
+            "defaults",
+            "mask",
+            "format_time",
+            "parse_time",
+            "format_number",
+            "text",
+        ] {
             let documented = functions.iter().any(|function| function["name"] == name && !function["docComments"].is_null());
             assert!(documented, "{name}");
         }

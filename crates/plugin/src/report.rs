@@ -3,7 +3,7 @@
 use rhai::{Dynamic, EvalAltResult};
 
 use crate::failure::{Failure, FailureCode};
-use crate::limits;
+use crate::{limits, words};
 
 /// The failure that an error of the interpreter is.
 pub(crate) fn failure(error: &EvalAltResult) -> Failure {
@@ -17,7 +17,7 @@ pub(crate) fn failure(error: &EvalAltResult) -> Failure {
     // A thrown value can be anything, nested without end; only a text is shown.
     let mut text = match innermost {
         EvalAltResult::ErrorRuntime(thrown, _) => thrown_text(thrown),
-        other => other.to_string(),
+        other => sentence(&without_place(other)),
     };
     let position = innermost.position();
     if let Some(line) = position.line() {
@@ -38,6 +38,20 @@ pub(crate) fn exceeded(code: FailureCode) -> String {
     }
 }
 
+/// A sentence of the interpreter as a script's author reads it: bounded, and without the types of the language below.
+pub(crate) fn sentence(text: &str) -> String {
+    // A bound before the types are replaced too: a name in it may be as long as a source.
+    let bounded = text.get(..text.floor_char_boundary(limits::DETAIL)).unwrap_or_default();
+    words::with_type_words(bounded)
+}
+
+/// The interpreter's sentence; the place is told before it.
+fn without_place(error: &EvalAltResult) -> String {
+    let text = error.to_string();
+    let place = format!(" ({})", error.position());
+    text.strip_suffix(&place).map_or(text.clone(), str::to_owned)
+}
+
 fn innermost(error: &EvalAltResult) -> &EvalAltResult {
     let mut error = error;
     while let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = error {
@@ -49,6 +63,6 @@ fn innermost(error: &EvalAltResult) -> &EvalAltResult {
 fn thrown_text(thrown: &Dynamic) -> String {
     match thrown.as_immutable_string_ref() {
         Ok(text) => text.chars().take(limits::DETAIL).collect(),
-        Err(type_name) => format!("threw a value of type {type_name}"),
+        Err(type_name) => format!("threw a value of type {}", words::type_word(type_name)),
     }
 }

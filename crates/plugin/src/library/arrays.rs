@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, INT, NativeCallContext, Position};
 
-use super::same;
+use super::{nested, same};
 use crate::budget::{self, Fallible};
 use crate::limits;
 
@@ -14,11 +14,18 @@ pub(super) fn install(engine: &mut Engine) {
         .register_fn("len", |array: &mut Array| length(array))
         .register_get("len", |array: &mut Array| length(array))
         .register_fn("is_empty", |array: &mut Array| array.is_empty())
-        .register_fn("push", |array: &mut Array, element: Dynamic| grow(array, 1).map(|()| array.push(element)))
+        .register_fn("push", |array: &mut Array, element: Dynamic| {
+            grow(array, 1)?;
+            array.push(element);
+            nested::check_grown(array, array.len() - 1)
+        })
         .register_fn("pop", |array: &mut Array| array.pop().unwrap_or_default())
         .register_fn("shift", |array: &mut Array| if array.is_empty() { Dynamic::UNIT } else { array.remove(0) })
         .register_fn("insert", |array: &mut Array, number: INT, element: Dynamic| {
-            grow(array, 1).map(|()| array.insert(place(array, number), element))
+            grow(array, 1)?;
+            let place = place(array, number);
+            array.insert(place, element);
+            nested::check_grown(array, place)
         })
         .register_fn("remove", |array: &mut Array, number: INT| {
             let place = place(array, number);

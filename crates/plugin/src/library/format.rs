@@ -12,6 +12,8 @@ use crate::budget::{self, Fallible};
 
 /// The longest pattern of a time, in bytes.
 const LONGEST_PATTERN: usize = 128;
+/// The longest text of an instant, in bytes.
+const LONGEST_INSTANT: usize = 64;
 /// The longest name of a zone, in bytes.
 const LONGEST_ZONE: usize = 64;
 
@@ -36,15 +38,25 @@ impl Texts {
 pub(super) fn install(engine: &mut Engine, texts: Texts) {
     let zones = TimeZoneDatabase::bundled();
     FuncRegistration::new("format_time")
-        .with_params_info(["ms: int", "pattern: string", "zone: string", "string"])
+        .with_params_info(["instant: any", "pattern: string", "zone: string", "string"])
         .with_comments([
-            "/// Milliseconds since 1970 as text: `format_time(ctx.now_ms, \"%Y-%m-%d %H:%M:%S\", \"Asia/Shanghai\")`. The zone is",
-            "/// `UTC`, an offset such as `+08:00`, or a name of the IANA database.",
+            "/// An instant as text: `format_time(session.createdAt, \"%Y-%m-%d %H:%M:%S\", \"Asia/Shanghai\")`. The instant is a text as",
+            "/// RFC 3339 has it, as every time in an answer is, or milliseconds since 1970, as `ctx.now_ms` is. The zone is `UTC`, an",
+            "/// offset such as `+08:00`, or a name of the IANA database.",
         ])
         .register_into_engine(engine, move |milliseconds: INT, pattern: &str, zone: &str| {
             let written = format_time(&zones, milliseconds, pattern, zone)?;
             budget::check().map(|()| written)
         });
+    let zones = TimeZoneDatabase::bundled();
+    FuncRegistration::new("format_time").register_into_engine(engine, move |instant: &str, pattern: &str, zone: &str| {
+        let written = format_time(&zones, parse_time(instant)?, pattern, zone)?;
+        budget::check().map(|()| written)
+    });
+    FuncRegistration::new("parse_time")
+        .with_params_info(["text: string", "int"])
+        .with_comments(["/// The milliseconds since 1970 of an instant as RFC 3339 has it: `ctx.now_ms - parse_time(session.createdAt)`."])
+        .register_into_engine(engine, parse_time);
     FuncRegistration::new("format_number")
         .with_params_info(["number: number", "pattern: string", "string"])
         .with_comments(["/// A number as text: `#,##0.00`, `0.##`, `000`, `0.0%`; rounded to the nearest."])
@@ -58,6 +70,12 @@ pub(super) fn install(engine: &mut Engine, texts: Texts) {
         .with_comments(["/// The text of a code, such as 40113 or `TOKEN_EXPIRED`, in a language, or `()` where there is none."])
         .register_into_engine(engine, move |code: &str, language: &str| by_name.of(code, language));
     FuncRegistration::new("text").register_into_engine(engine, move |code: INT, language: &str| texts.of(&code.to_string(), language));
+}
+
+fn parse_time(text: &str) -> Fallible<INT> {
+    let instant = Some(text).filter(|text| text.len() <= LONGEST_INSTANT).and_then(|text| text.parse::<Timestamp>().ok());
+    let instant = instant.ok_or("no instant; one is written `2026-01-02T03:04:05Z`")?;
+    Ok(instant.as_millisecond())
 }
 
 fn format_time(zones: &TimeZoneDatabase, milliseconds: INT, pattern: &str, zone: &str) -> Fallible<String> {
@@ -106,6 +124,23 @@ mod tests {
             assert_eq!(written(1_700_000_000_000, pattern, zone).unwrap(), text, "{zone}");
         }
         assert_eq!(written(-1, "%Y", "UTC").unwrap(), "1969");
+    }
+
+    #[test]
+    fn an_instant_is_read_as_answers_have_it() {
+        for (text, milliseconds) in [
+            ("2023-11-14T22:13:20.000Z", Some(1_700_000_000_000)),
+            ("2023-11-14T22:13:20.678Z", Some(1_700_000_000_678)),
+            ("2023-11-15T06:13:20+08:00", Some(1_700_000_000_000)),
+            ("1969-12-31T23:59:59.999Z", Some(-1)),
+            ("2023-11-14T22:13:20", None),
+            ("2023-11-14", None),
+            ("1700000000000", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_time(text).ok(), milliseconds, "{text}");
+        }
+        assert!(parse_time(&format!("2023-11-14T22:13:20.{}Z", "0".repeat(LONGEST_INSTANT))).is_err());
     }
 
     #[test]

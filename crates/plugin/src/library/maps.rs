@@ -2,7 +2,7 @@
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, INT, Map, Position};
 
-use crate::budget::{self, Fallible};
+use crate::budget::{self, Fallible, Work};
 use crate::limits;
 
 pub(super) fn install(engine: &mut Engine) {
@@ -11,9 +11,14 @@ pub(super) fn install(engine: &mut Engine) {
         .register_fn("is_empty", |map: &mut Map| map.is_empty())
         .register_fn("contains", |map: &mut Map, name: &str| map.contains_key(name))
         .register_fn("remove", |map: &mut Map, name: &str| map.remove(name).unwrap_or_default())
-        .register_fn("keys", |map: &mut Map| -> Array { map.keys().map(|name| name.as_str().into()).collect() })
+        .register_fn("keys", keys)
         .register_fn("values", |map: &mut Map| -> Array { map.values().cloned().collect() })
         .register_fn("+", merged);
+}
+
+fn keys(map: &mut Map) -> Fallible<Array> {
+    let mut work = Work::default();
+    map.keys().map(|name| work.add(name.len()).map(|()| name.as_str().into())).collect()
 }
 
 /// Both maps' members; of one that both have, the second's.

@@ -35,7 +35,7 @@ pub(super) fn install(engine: &mut Engine) {
 
 fn at(json: &mut Json, path: &str) -> Fallible<Dynamic> {
     let path = Path::parse(path)?;
-    let found = json.read(|root| path.find(root).map_or(Dynamic::UNIT, convert::to_script));
+    let found = json.read(|root| path.find(root).map_or(Ok(Dynamic::UNIT), convert::to_script))?;
     budget::check()?;
     Ok(found)
 }
@@ -43,7 +43,7 @@ fn at(json: &mut Json, path: &str) -> Fallible<Dynamic> {
 fn set(json: &mut Json, path: &str, value: Dynamic) -> Fallible<Json> {
     let path = Path::parse(path)?;
     let value = convert::within_depth(convert::to_json(value)?, path.len() + 1)?;
-    json.change(|root| path.put(root, value))?;
+    json.change(|root| path.put(root, value))??;
     budget::check()?;
     Ok(json.clone())
 }
@@ -51,7 +51,7 @@ fn set(json: &mut Json, path: &str, value: Dynamic) -> Fallible<Json> {
 fn each(context: &NativeCallContext, json: &mut Json, path: &str, function: &FnPtr) -> Fallible<Json> {
     let path = Path::parse(path)?;
     let before = json.clone();
-    let elements = match json.change(|root| path.find_mut(root).map(Value::take)) {
+    let elements = match json.change(|root| path.find_mut(root).map(Value::take))? {
         Some(Value::Array(elements)) => elements,
         other => {
             *json = before;
@@ -64,7 +64,7 @@ fn each(context: &NativeCallContext, json: &mut Json, path: &str, function: &FnP
     let replaced = elements.into_iter().map(|element| replace(context, function, element, path.len() + 2)).collect();
     match replaced {
         Ok(elements) => {
-            json.change(|root| path.put(root, Value::Array(elements)))?;
+            json.change(|root| path.put(root, Value::Array(elements)))??;
             Ok(json.clone())
         }
         Err(error) => {
@@ -97,7 +97,7 @@ fn mask(json: &mut Json, path: &str, head: INT, tail: INT) -> Fallible<Json> {
             Ok(())
         }
         Some(_) => Err("`mask` needs a text at the path"),
-    })?;
+    })??;
     budget::check()?;
     Ok(json.clone())
 }

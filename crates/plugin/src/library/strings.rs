@@ -17,8 +17,8 @@ pub(super) fn install(engine: &mut Engine) {
         .register_fn("index_of", index_of)
         .register_fn("sub_string", |text: &str, start: INT| sub_string(text, start, INT::MAX))
         .register_fn("sub_string", sub_string)
-        .register_fn("to_upper", |text: &str| text.to_uppercase())
-        .register_fn("to_lower", |text: &str| text.to_lowercase())
+        .register_fn("to_upper", |text: &str| spelled(text, char::to_uppercase))
+        .register_fn("to_lower", lower)
         .register_fn("trim", |text: &mut ImmutableString| *text = text.trim().into())
         .register_fn("truncate", |text: &mut ImmutableString, length: INT| *text = sub_string(text, 0, length).into())
         .register_fn("replace", replace)
@@ -50,6 +50,31 @@ fn sub_string(text: &str, start: INT, length: INT) -> String {
     text.chars().skip(skipped).take(usize::try_from(length).unwrap_or(0)).collect()
 }
 
+/// Each character of the text in another case, which may have three times the bytes.
+fn spelled<I: Iterator<Item = char>>(text: &str, spell: fn(char) -> I) -> Fallible<String> {
+    collected(text.chars().flat_map(spell))
+}
+
+fn lower(text: &str) -> Fallible<String> {
+    // The one letter whose lower case depends on its place, a final sigma, is written as the standard library has it.
+    if text.contains('Σ') && text.len() <= limits::STRING / 3 {
+        return Ok(text.to_lowercase());
+    }
+    spelled(text, char::to_lowercase)
+}
+
+/// Characters as a text, which fails at the first that has no room.
+fn collected(characters: impl Iterator<Item = char>) -> Fallible<String> {
+    let mut text = String::new();
+    for character in characters {
+        if text.len() + character.len_utf8() > limits::STRING {
+            return too_large();
+        }
+        text.push(character);
+    }
+    budget::check().map(|()| text)
+}
+
 /// Replaces every occurrence, in place. An empty part occurs nowhere.
 fn replace(text: &mut ImmutableString, part: &str, by: &str) -> Fallible<()> {
     if part.is_empty() {
@@ -77,9 +102,8 @@ fn pad(text: &mut ImmutableString, length: INT, filler: &str) -> Fallible<()> {
     if wanted > limits::STRING {
         return too_large();
     }
-    let padded: String = text.chars().chain(filler.chars().cycle().take(missing)).collect();
-    *text = padded.into();
-    budget::check()
+    *text = collected(text.chars().chain(filler.chars().cycle().take(missing)))?.into();
+    Ok(())
 }
 
 /// The parts between the occurrences of a delimiter; an empty one occurs nowhere.

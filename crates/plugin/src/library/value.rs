@@ -1,9 +1,9 @@
 //! What every JSON value can do: be read and written by name or number, and be looked through.
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FuncRegistration, INT, ImmutableString, Position};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::budget::{self, Fallible};
+use crate::budget::{self, Fallible, Work};
 use crate::json::Json;
 use crate::{convert, limits};
 
@@ -11,13 +11,13 @@ pub(super) fn install(engine: &mut Engine) {
     engine
         .register_type_with_name::<Json>("Json")
         .register_indexer_get(|json: &mut Json, name: ImmutableString| {
-            let member = json.read(|value| value.get(name.as_str()).map_or(Dynamic::UNIT, convert::to_script));
+            let member = json.read(|value| value.get(name.as_str()).map_or(Ok(Dynamic::UNIT), convert::to_script))?;
             budget::check().map(|()| member)
         })
         .register_indexer_get(|json: &mut Json, number: INT| {
             let element = json.read(|value| Some(convert::to_script(value.as_array()?.get(position(value, number)?)?)));
             budget::check()?;
-            element.ok_or_else(|| Box::new(out_of_bounds(json, number)))
+            element.ok_or_else(|| Box::new(out_of_bounds(json, number)))?
         })
         .register_indexer_set(|json: &mut Json, name: ImmutableString, value: Dynamic| set_member(json, &name, value))
         .register_indexer_set(set_element);
@@ -52,7 +52,8 @@ pub(super) fn install(engine: &mut Engine) {
         .with_comments(["/// The names of the members, in their order."])
         .register_into_engine(engine, |json: &mut Json| {
             list(json, |value| {
-                value.as_object().map(|members| members.keys().map(|name| name.as_str().into()).collect()).unwrap_or_default()
+                let (mut work, names) = (Work::default(), value.as_object().into_iter().flat_map(Map::keys));
+                names.map(|name| work.add(name.len()).map(|()| name.as_str().into())).collect()
             })
         });
     FuncRegistration::new("values")
@@ -61,9 +62,9 @@ pub(super) fn install(engine: &mut Engine) {
         .with_comments(["/// Copies of the members or elements, in their order."])
         .register_into_engine(engine, |json: &mut Json| {
             list(json, |value| match value {
-                Value::Object(members) => members.values().map(convert::to_script).collect(),
-                Value::Array(elements) => elements.iter().map(convert::to_script).collect(),
-                _ => Array::new(),
+                Value::Object(members) => members.values().map(counted(convert::to_script)).collect(),
+                Value::Array(elements) => elements.iter().map(counted(convert::to_script)).collect(),
+                _ => Ok(Array::new()),
             })
         });
 }
@@ -76,7 +77,7 @@ fn set_member(json: &mut Json, name: &str, value: Dynamic) -> Fallible<()> {
             Ok(())
         }
         _ => Err("only an object has members"),
-    })?;
+    })??;
     budget::check()
 }
 
@@ -87,7 +88,7 @@ fn set_element(json: &mut Json, number: INT, value: Dynamic) -> Fallible<()> {
         if let Some(element) = array.get_mut(place) {
             *element = value;
         }
-    });
+    })?;
     budget::check()
 }
 
@@ -113,11 +114,20 @@ fn length(value: &Value) -> usize {
     }
 }
 
-fn list(json: &Json, collect: impl FnOnce(&Value) -> Array) -> Fallible<Array> {
+/// As `convert`, with every text counted before it is copied.
+fn counted(convert: impl Fn(&Value) -> Fallible<Dynamic>) -> impl FnMut(&Value) -> Fallible<Dynamic> {
+    let mut work = Work::default();
+    move |value| {
+        work.add(value.as_str().map_or(0, str::len))?;
+        convert(value)
+    }
+}
+
+fn list(json: &Json, collect: impl FnOnce(&Value) -> Fallible<Array>) -> Fallible<Array> {
     if json.read(length) > limits::ELEMENTS {
         return Err(EvalAltResult::ErrorDataTooLarge("Size of array".to_owned(), Position::NONE).into());
     }
-    let list = json.read(collect);
+    let list = json.read(collect)?;
     budget::check()?;
     Ok(list)
 }

@@ -171,11 +171,156 @@ async fn reserved_members_keep_their_values() {
 }
 
 #[tokio::test]
+async fn nothing_passes_for_a_reserved_value_beside_its_new_name() {
+    let renamed = "response.rename(#{success: \"s0\", code: \"c0\"});
+        response.data.rename(#{accessToken: \"a0\", refreshToken: \"r0\", expiresIn: \"e0\"});";
+    assert_eq!(run_body(&format!("{renamed} response")).await["data"]["a0"], envelope()["data"]["accessToken"]);
+    for forged in [
+        "response.success = [true]; response.code = [0]",
+        "response.success = #{}",
+        "response.Success = false",
+        "response.code = [[0]]",
+        "response._code_ = [0]",
+        "response.data.accessToken = [\"forged\"]",
+        "response.data.access_token = #{a: \"forged\"}",
+        "response.set(\"more.access-token\", \"forged\")",
+        "response.data.rows[0].refreshToken = []",
+        "response.refreshToken = [response.data.r0]",
+        "response.data.expires_in = [7200]",
+        "response.data.rows = [#{success: true, code: 1}]",
+        "response.set(\"data.rows.0.success\", [true])",
+        "response.set(\"more\", [[#{code: [0]}]])",
+        "response.code = response.success",
+        "response.data.a0 = [response.data.a0]; response.more = #{a0: \"forged\"}",
+    ] {
+        let body = format!("{renamed} {forged}; response");
+        assert_eq!(fail_body(&body).await, FailureCode::ReservedChanged, "{forged}");
+    }
+    // What goes by a new name may be anywhere, and beside it anything that is not reserved.
+    run_body(&format!("{renamed} response.set(\"data.more.text\", [true, 0]); response")).await;
+}
+
+#[tokio::test]
+async fn the_second_of_two_plugins_sees_no_token_under_the_name_that_the_first_gave_it() {
+    let plugins = super::plugins();
+    let first = "fn process(response, ctx) { response.data.rename(#{accessToken: \"first\"}); response }";
+    let second = "fn process(response, ctx) { response.set(\"data.copy\", \"it is \" + response.data.first) }";
+    let throwing = "fn process(response, ctx) { throw response.data.first }";
+    for (name, source) in [("first", first), ("second", second), ("throwing", throwing)] {
+        plugins.publish("demo", name, source).await.unwrap();
+    }
+    let shape = async |names: &str| plugins.shape(&plugins.find_chain(Some("demo"), names).unwrap(), envelope(), &context()).await;
+    let shaped = shape("first,second").await;
+    assert_eq!(shaped.failure.map(|(_, failure)| failure), None);
+    assert_eq!(shaped.response["data"]["first"], envelope()["data"]["accessToken"]);
+    assert!(!shaped.response["data"]["copy"].to_string().contains("signature"));
+    let shaped = shape("first,throwing").await;
+    assert_eq!(shaped.response, envelope());
+    assert!(!shaped.failure.unwrap().1.detail.contains("signature"));
+}
+
+#[tokio::test]
 async fn what_a_script_throws_is_told_to_the_admin_with_its_line() {
     let outcome = run_source("fn process(response, ctx) {\n  throw \"no rows\";\n}", envelope()).await;
     let failure = outcome.failure.unwrap();
     assert_eq!((failure.code, failure.detail.as_str()), (FailureCode::Exception, "line 2: no rows"));
     assert_eq!(fail_body("missing(response)").await, FailureCode::Exception);
+}
+
+#[tokio::test]
+async fn no_message_names_a_type_as_the_language_below_does() {
+    let bodies = [
+        "missing(response, 1, 1.5, \"a\", 'c', [1], #{a: 1}, (), |x| x, 0..3)",
+        "response.missing(ctx, 0..=3)",
+        "ctx.nothing",
+        "ctx[\"owner_id\"]",
+        "ctx.owner_id = 1",
+        "1 + ctx",
+        "\"a\" - 1",
+        "\"a\" * 2",
+        "response + 1",
+        "response > 1",
+        "!response",
+        "-\"a\"",
+        "if response { 1 }",
+        "if 1 { 1 }",
+        "while \"a\" { }",
+        "for x in 1 { }",
+        "for x in response { }",
+        "for x in ctx { }",
+        "1.nothing",
+        "\"a\".nothing",
+        "[1].nothing",
+        "1[0]",
+        "[1][\"a\"]",
+        "\"a\"[\"b\"]",
+        "#{a: 1}[1]",
+        "response[1.5]",
+        "response[()] = 1",
+        "response.data = |x| x",
+        "response.set(\"x\", 0..3)",
+        "response.set(1, 2)",
+        "response.keep(1)",
+        "response.keep([1])",
+        "response.rename(#{code: 1})",
+        "response.each(\"data.rows\", 1)",
+        "response.each(\"data.rows\", |a, b, c| a)",
+        "response.mask(\"message\", \"a\", 1)",
+        "format_time(\"a\", 1, 2)",
+        "format_time(1.5, \"%Y\", \"UTC\")",
+        "format_number(\"a\", \"0\")",
+        "text(1.5, \"en\")",
+        "[3, 1].sort(|a, b| \"x\")",
+        "[1].map(1)",
+        "[1].filter(|x| 1)",
+        "throw ctx",
+        "throw |x| x",
+        "throw 0..3",
+        "throw response",
+        "1",
+        "1.5",
+        "\"a\"",
+        "'a'",
+        "|x| x",
+        "0..3",
+        "ctx",
+        "()",
+        "let x = 1; x.y.z = 2",
+        "let x = 1; x[0] = 2",
+        "const X = 1; X = 2",
+        "missing",
+        "let f = |x| x; f.nothing()",
+        "this.x",
+        "parse_int(1)",
+        "\"a\" in 5",
+        "5 in 5",
+        "switch response { 1 => missing(1) , _ => other(2.5) }",
+        "response.data.rows[7]",
+        "[1][7]",
+        "1 / 0",
+        "9223372036854775807 + 1",
+    ];
+    for body in bodies {
+        let detail = match super::plugins().check(&super::process(body)).await.unwrap() {
+            Some(error) => error.message,
+            None => {
+                let outcome = run_source(&super::process(body), envelope()).await;
+                outcome.failure.unwrap_or_else(|| panic!("nothing was wrong with {body}")).detail
+            }
+        };
+        for name in ["::", "i64", "f64", "&str", "String", "Dynamic", "FnPtr", "INT", "FLOAT", "usize", "rhai", "alloc", "core", "Facts"] {
+            assert!(!detail.contains(name), "{body}: {detail}");
+        }
+        // The line is told once.
+        assert!(detail.matches("line").count() <= 1, "{body}: {detail}");
+    }
+    assert_eq!(
+        run_source("fn process(response, ctx) {\n  response.put(1, \"a\")\n}", envelope()).await.failure.unwrap().detail,
+        "line 2: Function not found: put (Json, int, string)"
+    );
+    let printed =
+        run_source("fn process(response, ctx) { print(ctx); print(|x| x); print(0..3); print([ctx]); response }", envelope()).await;
+    assert!(!printed.log.contains("::"), "{}", printed.log);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use bo_auth_plugin::FailureCode::{
     self, CallDepth, Deadline, Exception, Memory, Operations, OutputTooLarge, OutputType, Panic, Starved, TooLarge,
 };
-use bo_auth_plugin::{Error, Plugins};
+use bo_auth_plugin::{Context, Error, Plugins};
 
 use super::{code_of, context, envelope, fail_body, process, run_once};
 
@@ -141,6 +141,105 @@ async fn values_that_grow() {
     stopped(&deep, &[Memory, Operations, Deadline, Starved, Exception]).await;
     let large = "let s = \"\"; s.pad(70000, 'x'); response.one = s; response.two = s; response";
     stopped(&[large], &[OutputTooLarge]).await;
+}
+
+/// A text of control characters, each of which JSON writes as six bytes.
+const CONTROL: &str = "let s = \"\"; s.pad(249000, \"\\u0001\");";
+
+#[tokio::test]
+async fn texts_that_grow_when_they_are_written_out() {
+    let fill = format!("{CONTROL} for i in 0..50 {{ response[\"z\" + i] = s + i; }}");
+    let bodies: Vec<String> = [
+        "response",
+        "print(response); response",
+        "debug(response); response",
+        "loop { print(response); }",
+        "loop { response.to_string(); }",
+        "loop { let t = \"\" + response; }",
+        "loop { let t = `${response}`; }",
+        "throw response.to_string()",
+        "response.set(\"copy\", response)",
+        "loop { response == response.at(\"\"); }",
+        "loop { response.keys(); response.len(); }",
+        "response.values()",
+        "response.each(\"data.rows\", |row| response)",
+        "let o = response; loop { o.code = 0; response.code = 0; }",
+    ]
+    .iter()
+    .map(|body| format!("{fill} {body}"))
+    .collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    stopped(&bodies, &[OutputTooLarge, TooLarge, Memory, Operations, Deadline, Starved, Exception]).await;
+}
+
+#[tokio::test]
+async fn one_large_text_in_many_places() {
+    let bodies: Vec<String> = [
+        "let a = []; loop { a.push(s); }",
+        "let a = []; loop { a.insert(0, s); }",
+        "let a = []; for n in 0..20000 { a.push(s); } response.a = a; response",
+        "let a = []; for n in 0..20000 { a.push(s); } switch a { 1 => 2, _ => 3 }",
+        "let a = []; for n in 0..20000 { a.push(s); } a == a",
+        "let a = []; for n in 0..20000 { a.push(s); } response.keep(a)",
+        "let a = []; for n in 0..20000 { a.push(#{a: s}); } a.to_string()",
+        "let a = [1]; for n in 0..20000 { a.push([s]); } `${a}`",
+        "let m = #{}; for n in 0..20000 { m[\"k\" + n] = s; } response.rename(m)",
+        "let m = #{}; for n in 0..20000 { m[\"k\" + n] = s; } response.defaults(m)",
+        "[1, 2, 3, 4].map(|x| [s, s, s]); response.x = [1, 2, 3].map(|x| s); response",
+        "let m = #{}; for i in 0..200 { m[s + i] = 1; } let b = m; [m, b]",
+        "for i in 0..200 { response[s + i] = 1; } response.camel().rename(#{a: \"b\"}).keys()",
+        "for i in 0..40 { response[s + i] = 1; } response.rename(#{code: s, success: s, message: s})",
+        "s.to_upper(); let t = \"\"; t.pad(130000, \"ŉ\"); loop { t.to_upper(); t.to_lower(); }",
+        "let a = [s]; loop { a += a; }",
+        "let a = [1]; loop { a.push(a); }",
+        "let a = [#{}]; loop { a.push(a); a.insert(0, a); let b = a; }",
+    ]
+    .iter()
+    .map(|body| format!("{CONTROL} {body}"))
+    .collect();
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    stopped(&bodies, &[OutputTooLarge, OutputType, TooLarge, Memory, Operations, Deadline, Starved, Exception]).await;
+}
+
+/// How long a neighbour's plugin waits behind one run of this body, at the median of several, in milliseconds. Each run is of
+/// another tenant, which has not used up its share of processor time.
+async fn wait_behind(plugins: &Plugins, round: usize, body: &str) -> f64 {
+    let mut waits = Vec::new();
+    for number in 0..7 {
+        let tenants: Vec<String> = (0..2).map(|thread| format!("t{round}-{number}-{thread}")).collect();
+        for tenant in &tenants {
+            plugins.publish(tenant, "mine", &process(body)).await.unwrap();
+        }
+        let contexts: Vec<_> = tenants.iter().map(|tenant| Context { owner_id: Some(tenant.as_str().into()), ..context() }).collect();
+        let found: Vec<_> = tenants.iter().map(|tenant| plugins.find(Some(tenant), "mine").unwrap()).collect();
+        let mut attacks: Vec<_> =
+            found.iter().zip(&contexts).map(|(plugin, context)| Box::pin(plugins.run(plugin, envelope(), context))).collect();
+        for attack in &mut attacks {
+            // The first look puts it in the queue.
+            let _ = std::future::poll_fn(|task| std::task::Poll::Ready(attack.as_mut().poll(task))).await;
+        }
+        let neighbour = plugins.find(Some("neighbour"), "mine").unwrap();
+        let began = std::time::Instant::now();
+        let context = Context { owner_id: Some("neighbour".into()), ..context() };
+        plugins.run(&neighbour, envelope(), &context).await;
+        waits.push(began.elapsed().as_secs_f64() * 1e3);
+        for attack in attacks {
+            assert_eq!(attack.await.response, envelope());
+        }
+    }
+    waits.sort_by(f64::total_cmp);
+    waits[waits.len() / 2]
+}
+
+#[tokio::test]
+async fn a_neighbour_waits_no_longer_behind_a_growing_text_than_behind_an_endless_loop() {
+    let plugins = Plugins::new().unwrap();
+    plugins.publish("neighbour", "mine", "fn process(response, ctx) { response }").await.unwrap();
+    let attack = format!("{CONTROL} for i in 0..50 {{ response[\"z\" + i] = s + i; }} print(response); response");
+    let behind_loop = wait_behind(&plugins, 0, "loop { }").await;
+    let behind_attack = wait_behind(&plugins, 1, &attack).await;
+    let ratio = behind_attack / behind_loop;
+    assert!(ratio < 2.0, "{behind_attack:.1} ms behind the attack, {behind_loop:.1} ms behind a loop: {ratio:.1} times");
 }
 
 #[tokio::test]

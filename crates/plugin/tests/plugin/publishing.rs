@@ -74,6 +74,65 @@ async fn what_is_no_plugin_is_refused_and_the_version_before_stays() {
 }
 
 #[tokio::test]
+async fn a_source_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does() {
+    let plugins = Plugins::new().unwrap();
+    let source = format!("\u{feff}// A comment.\r\n{}\r\n", MINE.replace("{ ", "{\r\n"));
+    assert_eq!(plugins.check(&source).await.unwrap(), None);
+    plugins.publish("demo", "mine", &source).await.unwrap();
+    let found = plugins.find(Some("demo"), "mine").unwrap();
+    assert_eq!(plugins.run(&found, envelope(), &context()).await.response["message"], "mine");
+    let error = plugins.check("\u{feff}fn process(").await.unwrap().unwrap();
+    assert_eq!((error.line, error.column), (Some(1), Some(12)), "the mark is no character of the first line");
+}
+
+#[tokio::test]
+async fn what_does_not_compile_is_told_without_types_of_the_language_below_and_in_a_bounded_sentence() {
+    let plugins = Plugins::new().unwrap();
+    let long = "x".repeat(20_000);
+    for body in [
+        "let x = ;",
+        "1 +",
+        "if { }",
+        "for in x { }",
+        "let x: i64 = 1",
+        "x = = 1",
+        "\"open",
+        "'ab'",
+        "99999999999999999999",
+        "0x",
+        "fn f() { }",
+        "|x",
+        "#{a: 1, a: 2}",
+        "#{1: 2}",
+        "[1, 2",
+        "break",
+        "let let = 1",
+        "response.",
+        "`${`",
+        "switch 1 { 1.5 => 2 }",
+        "import \"a\"",
+        "eval(1)",
+        "🦀",
+        "const X = response; X.y = 1",
+        "let x = 1; fn g() {}",
+        long.as_str(),
+        "goto x",
+        "async",
+        "return return",
+        "throw",
+        "\u{0}",
+        "1.e",
+        "'\\q'",
+    ] {
+        let Some(error) = plugins.check(&super::process(body)).await.unwrap() else { continue };
+        for name in ["::", "i64", "f64", "&str", "String", "Dynamic", "usize", "rhai", "alloc"] {
+            assert!(!error.message.contains(name) || body.contains(name), "{body:.50}: {error}");
+        }
+        assert!(error.message.len() <= 600, "{body:.50}");
+    }
+}
+
+#[tokio::test]
 async fn a_stored_plugin_that_no_longer_compiles_fails_instead_of_vanishing() {
     let plugins = Plugins::new().unwrap();
     let broken = plugins.prepare("demo", "mine", 1, "fn process(").await.unwrap();

@@ -3,6 +3,7 @@
 
 mod canary;
 mod chain;
+mod examples;
 mod publishing;
 mod recording;
 mod second_node;
@@ -251,8 +252,17 @@ async fn a_failing_plugin_loses_and_undoes_nothing(app: TestApp) {
 async fn a_plugin_cannot_fake_an_answer(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
     let session = tenant.with_user("li").await.signed_in().await;
-    for fake in [r#"#{"code": 0, "success": true, "message": "退出成功"}"#, r#"response.set("code", 0)"#, r#"response.remove("error")"#]
-    {
+    for fake in [
+        r#"#{"code": 0, "success": true, "message": "退出成功"}"#,
+        r#"response.set("code", 0)"#,
+        r#"response.remove("error")"#,
+        r#"response.rename(#{success: "s0", code: "c0"}); response.success = [true]; response.code = [0]; response"#,
+        r#"response.rename(#{success: "s0", code: "c0"}); response.success = #{}; response"#,
+        r#"response.rename(#{success: "s0"}); response.Success = true; response"#,
+        r#"response.rename(#{success: "s0"}); response.set("data", #{success: true})"#,
+        r#"response.rename(#{success: "s0"}); response.set("__proto__.success", true)"#,
+        r#"response.set("data", #{token: #{accessToken: ["forged"]}})"#,
+    ] {
         tenant.publish("fake", &format!("fn process(response, ctx) {{ {fake} }}")).await;
         let answer = session.logout().query("_nodejs", "fake").query("refreshToken", "x").send().await;
         answer.assert_fault(FaultKind::REFRESH_TOKEN_INVALID);

@@ -10,6 +10,7 @@ each_backend!(a_plugin_is_written_tested_published_and_rolled_back);
 
 one_backend!(Local:
     a_change_needs_the_state_that_it_is_of,
+    publishing_warns_of_the_answers_on_which_a_version_fails,
     a_draft_that_does_not_compile_or_breaks_clients_is_refused_with_its_place,
     a_draft_is_tried_beside_the_active_version,
     failures_and_statistics_are_shown,
@@ -144,7 +145,23 @@ async fn a_draft_that_does_not_compile_or_breaks_clients_is_refused_with_its_pla
     // A system whose clients expect this.
     tenant.with_system("old", json!({"responseSchema": "snake"})).await;
     scene.draft("other", "fn process(response, ctx) { response.snake() }").await;
-    scene.publish("other", &json!({"version": 1})).await;
+    let published = scene.publish("other", &json!({"version": 1})).await;
+    assert_eq!(published["warnings"], json!([]), "{published}");
+}
+
+async fn publishing_warns_of_the_answers_on_which_a_version_fails(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let scene = Scene::new(&app, &tenant).await;
+    // It is written for the login, and is named for other routes too.
+    scene.draft("mine", "fn process(response, ctx) {\n  response.set(\"hello\", response.data.user.name)\n}").await;
+    let published = scene.publish("mine", &json!({"version": 1})).await;
+    assert_eq!(published["activeVersion"], 1, "it is published all the same");
+    let warnings = published["warnings"].as_array().unwrap();
+    let of = |route: &str| warnings.iter().find(|warning| warning["route"] == route);
+    assert!(of("/bo/api/v3/auth/login").is_none(), "{published}");
+    let warning = of("/bo/api/v3/auth/token/logout").unwrap();
+    assert_eq!((&warning["code"], &warning["line"]), (&json!("exception"), &json!(2)), "{published}");
+    assert!(scene.admin.read(&format!("{}/mine", scene.base)).await.get("warnings").is_none());
 }
 
 async fn a_draft_is_tried_beside_the_active_version(app: TestApp) {

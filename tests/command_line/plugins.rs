@@ -18,7 +18,7 @@ async fn a_script_is_begun_and_tested_without_a_store() {
     assert!(run(&["plugin", "new", script]).await.failure().contains("exists"), "what is there is not touched");
 
     let sample = place.file("sample.json", SAMPLE);
-    let expected = place.file("expected.json", SAMPLE.replace("13800008000", "138****8000"));
+    let expected = place.file("expected.json", format!("\u{feff}{SAMPLE}").replace("13800008000", "138****8000"));
     let tested = run(&["plugin", "test", script, "--sample", &sample, "--expect", &expected, "--json"]).await.json();
     assert_eq!((&tested["name"], &tested["asExpected"]), (&json!("mine"), &json!(true)));
     let result = &tested["results"][0];
@@ -83,6 +83,10 @@ async fn a_script_is_published_to_a_running_server_and_rolled_back() {
     let refused = place.run(&["plugin", "publish", &snake, "--owner", "acme"]).await;
     assert!(refused.failure().contains("$.data.token.accessToken is required, and missing"), "{refused:?}");
     place.json(&["plugin", "publish", &snake, "--owner", "acme", "--accept-schema-problems"]).await;
+    let login_only = place.file("fn-login.rhai", "\u{feff}fn process(response, ctx) { response.set(\"hello\", response.data.user.name) }");
+    let warned = place.run(&["plugin", "publish", &login_only, "--owner", "acme"]).await;
+    assert_eq!(warned.code, Some(0), "{warned:?}");
+    assert!(warned.stderr.contains("warning: version 1 fails on these answers") && warned.stderr.contains("/auth/session"), "{warned:?}");
     let broken = place.file("fn-broken.rhai", "fn process(");
     assert!(place.run(&["plugin", "publish", &broken, "--owner", "acme"]).await.failure().contains("does not compile"));
 

@@ -19,6 +19,10 @@ A request names a plugin with `_nodejs=NAME`, or several with `_nodejs=a,b` (at 
 up among the tenant's own plugins, then among those offered to every tenant, then among the built-ins `common-data` (lower
 camelCase) and `common-data-under` (snake_case). An unknown name is refused with `PLUGIN_UNKNOWN` before anything is done.
 
+A name in the request goes before the system's default plugin, whoever sends it: a caller who adds `_nodejs=common-data` gets the
+answer without what the default plugin would have done. So a plugin that masks or leaves out is a convenience for pages and no
+protection of private data; what a caller may not read has to be kept out of the answer itself.
+
 The work is done before a plugin runs. Where one fails, the untouched answer goes out with `X-Plugin-Error: CODE`, and the
 failure is kept for the tenant's administrator with line and column: `bo-auth plugin log`.
 
@@ -40,7 +44,9 @@ bo-auth plugin log shape --owner acme
 
 `--platform` in the place of `--owner` works on the plugins that are offered to every tenant. A version is kept with its author, time,
 note and SHA-256. A tenant has at most 100 plugins. Of all their versions the newest 1000 are kept, and those that answer: drafts
-that never answered go first. Over the admin API 120 changes a minute are taken of a tenant; beyond them the answer is 429. A version that does not compile cannot be published. One that breaks what the system's generated clients
+that never answered go first. Over the admin API 120 changes a minute are taken of a tenant; beyond them the answer is 429. A version
+that does not compile cannot be published. Publishing runs what `test` runs (the answers of the published document, and those that are
+recorded) and warns of each on which the version fails. One that breaks what the system's generated clients
 expect (its setting `responseSchema`) is published with `--accept-schema-problems` only. A change holds on every node
 when it is answered: nodes hear of it as they hear of ended sessions, and look for themselves every second besides.
 
@@ -76,9 +82,29 @@ fn process(response, ctx) { response.camel() }
 ```
 
 `response` is the answer as a JSON value that keeps the order of its members. What `process` returns goes out. `code`, `success`,
-`error.errorCode`, and every token and lifetime below `data` keep their values (their names may change). A token reads as a sign in its
-place: the script can move it, and nothing else. There is no clock but `ctx.now_ms`, no network, no file, no randomness; `print`
+`error.errorCode`, and every token and lifetime below `data` keep their values. Their names may change; then nothing but the identical
+value may stand under the old name, in any spelling (`accessToken`, `access_token`, `ACCESS-TOKEN`) and at any level, and nothing but
+reserved values under the new one: no array, no object, no other text. A name that ends in `token` and is new to the answer holds a
+token of the answer or nothing. Members of the data's own that are called `code`, such as those of areas, are free. A token reads as a
+sign in its place: the script can move it, and nothing else. There is no clock but `ctx.now_ms`, no network, no file, no randomness; `print`
 and `debug` go to the log of a test run.
+
+### What may surprise
+
+- `let` copies. `let user = response.data.user; user.name = \"x\"` changes the copy alone; `response.data.user = user` puts it back. A
+  function gets copies too. Methods called on the value itself (`response.rename(…)`, `response.set(…)`) change it where it stands.
+- `+=` on an array appends: `[1] += [2, 3]` makes `[1, 2, 3]`, and `[1] += 2` makes `[1, 2]`. To append an array as one element, use
+  `push`.
+- `for … in` runs over arrays, ranges and the characters of a text, not over `response` or a part of it: use `for row in
+  response.data.values()` or `keys()`. It gives copies; `each` replaces elements.
+- A map (`#{b: 1, a: 2}`) keeps its names sorted, so it goes out as `{\"a\":2,\"b\":1}`. JSON values keep their order.
+- A closure sees its own parameters only: `|row| row.at < now` fails if `now` is a variable outside. Use a `for` loop.
+- A function that is defined beside `process` sees no `response` and no `ctx` unless it gets them.
+- `type_of` answers in the language's own words: `i64`, `f64`, `string`, `bool`, `array`, `map`, `()`, `Fn`; and `Json` for every
+  object and array of the answer. Messages say `int`, `float` and `nothing`.
+- A number keeps its value, not its text. Whole numbers from -2^63 to 2^64 - 1 stay as they are. Every other number is a 64-bit
+  floating-point number and is written in the shortest form that reads the same: `1e5` goes out as `100000.0`, `1.10` as `1.1`, and
+  `123456789012345678901234567890` as `1.2345678901234568e+29`. The service itself writes whole numbers of the first kind only.
 ";
 
 /// What `ctx` is made of, in the order of the documentation.
@@ -126,8 +152,12 @@ fn page() -> String {
     page.push_str("\n## Ten examples\n\nEach is a test. `bo-auth plugin new fn-NAME.rhai --example NAME` writes it.\n");
     for example in examples::ALL {
         writeln!(page, "\n### {}: `{}`\n\n```rhai\n{}\n```\n", example.title, example.name, example.source.trim_end()).unwrap();
-        writeln!(page, "`_nodejs={}`, system `{}`:\n\n```json\n{}\n{}\n```", example.nodejs, example.sys_id, example.before, example.after)
-            .unwrap();
+        writeln!(
+            page,
+            "`{} {}?_nodejs={}`, system `{}`:\n\n```json\n{}\n{}\n```",
+            example.method, example.route, example.nodejs, example.sys_id, example.before, example.after
+        )
+        .unwrap();
     }
     page
 }

@@ -4,6 +4,63 @@ use serde_json::{Value, json};
 
 use super::run_body;
 
+/// What `docs/plugins.md` says under "What may surprise".
+#[tokio::test]
+async fn what_may_surprise_is_as_the_documentation_says() {
+    for (expression, value) in [
+        ("let rows = response.data.rows; rows[0].id = 9; response.data.rows[0].id", json!(1)),
+        ("let rows = response.data.rows; rows[0].id = 9; response.data.rows = rows; response.data.rows[0].id", json!(9)),
+        ("response.set(\"data.more\", 1); response.data.more", json!(1)),
+        ("let a = [1]; a += [2, 3]; a", json!([1, 2, 3])),
+        ("let a = [1]; a += 2; a", json!([1, 2])),
+        ("let a = [1]; a.push([2, 3]); a", json!([1, [2, 3]])),
+        (
+            "let ids = []; for row in response.data.rows.values() { row.id = 9; ids.push(row.id); } [ids, response.data.rows[0].id]",
+            json!([[9, 9], 1]),
+        ),
+        (
+            "[1, 1.5, \"\", true, [], #{}, (), response.data].map(|value| type_of(value))",
+            json!(["i64", "f64", "string", "bool", "array", "map", "()", "Json"]),
+        ),
+        ("let text = \"\"; for c in \"ab\" { text += c + \"-\"; } text", json!("a-b-")),
+    ] {
+        assert_eq!(value_of(expression).await, value, "{expression}");
+    }
+    assert_eq!(value_of("#{b: 1, a: 2}").await.to_string(), r#"{"a":2,"b":1}"#);
+    for body in [
+        "for row in response.data.rows { }",
+        "for name in response { }",
+        "let now = 1; response.each(\"data.rows\", |row| { row.id = now; row })",
+        "helper()",
+    ] {
+        let source = format!("fn helper() {{ response.data }} {}", super::process(body));
+        let outcome = super::run_source(&source, super::envelope()).await;
+        assert_eq!(outcome.failure.unwrap().code, bo_auth_plugin::FailureCode::Exception, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_keeps_its_value_and_not_its_text() {
+    for (text, written) in [
+        ("0", "0"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("18446744073709551615", "18446744073709551615"),
+        ("18446744073709551616", "1.8446744073709552e+19"),
+        ("1e5", "100000.0"),
+        ("1.10", "1.1"),
+        ("1.0", "1.0"),
+        ("0.1", "0.1"),
+        ("123456789012345678901234567890", "1.2345678901234568e+29"),
+    ] {
+        let envelope: Value = serde_json::from_str(&format!(r#"{{"code":0,"success":true,"data":{{"n":{text}}}}}"#)).unwrap();
+        for body in ["response", "response.camel()", "let n = response.data.n; response.data.n = n; response"] {
+            let outcome = super::run_source(&super::process(body), envelope.clone()).await;
+            assert_eq!(outcome.failure, None, "{body}");
+            assert_eq!(outcome.response.to_string(), format!(r#"{{"code":0,"success":true,"data":{{"n":{written}}}}}"#), "{body}");
+        }
+    }
+}
+
 async fn value_of(expression: &str) -> Value {
     run_body(&format!("let result = {{ {expression} }}; response.set(\"result\", result)")).await["result"].clone()
 }

@@ -68,7 +68,10 @@ export function askToPublish({ where, etag, version, source, hasActive, forAll =
       if (accept.input.checked) body.acceptSchemaProblems = true;
       const answer = await send("POST", `${where}/publish`, { body, etag: tag });
       published(answer);
-      announce(canary ? t("changes.publishedCanary", { version: made, share: canary }) : t("changes.published", { version: made }));
+      const done = canary ? t("changes.publishedCanary", { version: made, share: canary }) : t("changes.published", { version: made });
+      const [first, ...more] = answer.value.warnings ?? [];
+      if (!first) announce(done);
+      else announce(`${done} ${counted("changes.warned", more.length + 1, { first: `${first.method} ${first.route}: ${first.message}` })}`, "bad");
       return true;
     },
     refused: (problem) => {

@@ -129,7 +129,8 @@ impl PluginVersions {
 
     /// Publish a version
     ///
-    /// It answers every request, or so many of a hundred, on every node when it is answered.
+    /// It answers every request, or so many of a hundred, on every node when it is answered. It is tried first on what a test
+    /// tries it on, and the answers on which it fails are named in `warnings`.
     /// One that does not compile is refused, with its place; one that generated clients of no system of the tenant could
     /// read, with the paths that break.
     #[oai(path = "/tenants/:ownerId/plugins/:name/publish", method = "post", operation_id = "publishPlugin")]
@@ -198,15 +199,14 @@ impl PluginVersions {
         let share = members.number("canarySharePercent", 99).and_then(|share| u8::try_from(share).ok());
         let accepts = members.boolean("acceptSchemaProblems").unwrap_or(false);
         members.finish()?;
-        if !accepts {
-            let source = desk.version(&caller.owner_id, name, version).await?.source;
-            let problems = desk.schema_problems(&caller.owner_id, name, &source, &self.0.schemas).await?;
-            if !problems.is_empty() {
-                return Err(Problem::of(PLUGIN_BREAKS_SCHEMA).member("schemaProblems", json!(problems)));
-            }
+        let source = desk.version(&caller.owner_id, name, version).await?.source;
+        let findings = desk.try_before_publishing(&caller.owner_id, name, &source, &self.0.schemas).await?;
+        if !accepts && !findings.schema_problems.is_empty() {
+            return Err(Problem::of(PLUGIN_BREAKS_SCHEMA).member("schemaProblems", json!(findings.schema_problems)));
         }
         let published = desk.publish(&caller.owner_id, name, version, share, Some(expected), caller.author()).await;
-        self.answer(&caller.owner_id, name, published).await
+        let answer = self.answer(&caller.owner_id, name, published).await?;
+        Ok(answer.map(|detail| detail.with_warnings(findings.warnings)))
     }
 
     async fn put_back(

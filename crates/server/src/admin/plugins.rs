@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bo_auth_core::identifier::OwnerId;
-use bo_auth_service::plugin::{PluginOverview, VersionState, platform};
+use bo_auth_service::plugin::{PluginOverview, PublishWarning, VersionState, platform};
 use bo_auth_store::plugin_record::{PluginRecord, PluginSwitch, PluginVersionRecord};
 use http::HeaderValue;
 use http::header::ETAG;
@@ -117,6 +117,46 @@ pub(super) struct PluginDetail {
     plugin: PluginView,
     /// Its versions, the newest first.
     versions: Vec<VersionItem>,
+    /// After publishing: the answers on which the version fails, so that they go out as they are.
+    #[oai(skip_serializing_if_is_none)]
+    warnings: Option<Vec<WarningView>>,
+}
+
+/// An answer on which a published version fails.
+#[derive(Object)]
+#[oai(rename = "PluginWarning", rename_all = "camelCase")]
+pub(super) struct WarningView {
+    /// The request's method.
+    method: String,
+    /// The request's route.
+    route: String,
+    /// The status of the answer.
+    status: u16,
+    /// The value that `X-Plugin-Error` has there.
+    code: String,
+    /// A sentence.
+    message: String,
+    /// The line of the script, from 1.
+    line: Option<u64>,
+    /// The character of that line, from 1.
+    column: Option<u64>,
+}
+
+impl PluginDetail {
+    /// With what publishing warns of.
+    pub(super) fn with_warnings(self, warnings: Vec<PublishWarning>) -> Self {
+        let number = |number: Option<usize>| number.and_then(|number| u64::try_from(number).ok());
+        let view = |warning: PublishWarning| WarningView {
+            method: warning.method,
+            route: warning.route,
+            status: warning.status,
+            code: warning.code.to_owned(),
+            message: warning.message,
+            line: number(warning.line),
+            column: number(warning.column),
+        };
+        Self { warnings: Some(warnings.into_iter().map(view).collect()), ..self }
+    }
 }
 
 /// Plugins.
@@ -198,7 +238,7 @@ impl Frame {
         };
         // What is not the owner's own yet is at no revision.
         let etag: HeaderValue = revision_etag(own.map_or(0, |record| record.revision));
-        Ok(Success::of(PluginDetail { plugin: PluginView::new(plugin), versions }).header(ETAG, etag))
+        Ok(Success::of(PluginDetail { plugin: PluginView::new(plugin), versions, warnings: None }).header(ETAG, etag))
     }
 }
 

@@ -32,6 +32,11 @@ impl<T> Success<T> {
         Self::of(value).header(header::ETAG, etag(updated_at))
     }
 
+    /// The same answer with something else in it.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Success<U> {
+        Success { value: change(self.value), headers: self.headers }
+    }
+
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self

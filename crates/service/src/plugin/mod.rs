@@ -19,12 +19,12 @@ use bo_auth_store::admission::AdmissionRequest;
 use serde_json::Value;
 
 pub use activity::PluginActivity;
-pub use desk::{PluginDesk, PluginOverview, StoredVersion, VersionState};
+pub use desk::{Findings, PluginDesk, PluginOverview, StoredVersion, VersionState};
 pub use redaction::redact;
 pub use refusal::PluginRefusal;
 pub use schema::{ResponseSchemas, SchemaProblem};
 pub use statistics::{RunStatistics, VersionStatistics};
-pub use trial::{Subject, Trial, compiled, run_on};
+pub use trial::{PublishWarning, Subject, Trial, compiled, run_on};
 
 use crate::call::per_minute;
 use crate::operator::Author;

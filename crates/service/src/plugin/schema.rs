@@ -2,11 +2,11 @@
 //! an OpenAPI document, in the casing that a system declares for its SDK.
 
 use bo_auth_core::settings::ResponseSchema;
-use bo_auth_plugin::{Context, Plugin, Plugins, casing};
+use bo_auth_plugin::{Context, casing};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::trial::Subject;
+use super::trial::{Subject, Trial};
 
 /// References that lead to one another without end are followed this far.
 const DEPTH: usize = 32;
@@ -75,27 +75,20 @@ impl ResponseSchemas {
         check.problems
     }
 
-    /// What a plugin would break of the example answers, under the declaration that it suits best: a plugin is made for one of
-    /// a tenant's systems.
-    pub async fn problems_of(&self, plugins: &Plugins, plugin: &Plugin, declared: &[ResponseSchema]) -> Vec<SchemaProblem> {
-        let mut least: Option<Vec<SchemaProblem>> = None;
-        for declared in declared {
+    /// What a plugin would break of answers of the published document, under the declaration that it suits best: a plugin is
+    /// made for one of a tenant's systems.
+    pub fn problems_of(&self, trials: &[(Subject, Trial)], declared: &[ResponseSchema]) -> Vec<SchemaProblem> {
+        let of = |declared: &ResponseSchema| {
             let mut problems = Vec::new();
-            for subject in &self.examples {
-                let outcome = plugins.run(plugin, subject.envelope.clone(), &subject.context).await;
-                if outcome.failure.is_none() {
-                    let route = format!("{} {}", subject.context.method, subject.context.route);
-                    let found = self.problems(*declared, &subject.context, &outcome.response);
-                    problems
-                        .extend(found.into_iter().map(|problem| SchemaProblem { path: format!("{route} {}", problem.path), ..problem }));
-                }
+            for (subject, trial) in trials {
+                let found = trial.after.as_ref().map_or_else(Vec::new, |after| self.problems(*declared, &subject.context, after));
+                let route = format!("{} {}", subject.context.method, subject.context.route);
+                problems.extend(found.into_iter().map(|problem| SchemaProblem { path: format!("{route} {}", problem.path), ..problem }));
             }
             problems.truncate(PROBLEMS);
-            if least.as_ref().is_none_or(|least| problems.len() < least.len()) {
-                least = Some(problems);
-            }
-        }
-        least.unwrap_or_default()
+            problems
+        };
+        declared.iter().map(of).min_by_key(Vec::len).unwrap_or_default()
     }
 }
 
@@ -137,10 +130,11 @@ fn examples(document: &Value) -> Vec<Subject> {
             }
         }
     }
-    let refused = json!({
-        "code": 40112, "success": false, "message": "令牌无效", "error": {"errorCode": "TOKEN_INVALID", "errorText": "令牌无效"},
-    });
-    subjects.push(subject("/bo/api/v3/auth/token/logout", "get", 401, refused));
+    // In the server's own words, as the document has them.
+    let refused = &document["components"]["examples"]["TOKEN_INVALID"]["value"];
+    if refused.is_object() {
+        subjects.push(subject("/bo/api/v3/auth/token/logout", "get", 401, refused.clone()));
+    }
     subjects
 }
 
@@ -243,6 +237,10 @@ const fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use bo_auth_plugin::{Plugins, examples};
+    use serde_json::json;
+
+    use super::super::trial::run_on;
     use super::*;
 
     fn schemas() -> ResponseSchemas {
@@ -259,6 +257,32 @@ mod tests {
             casing::snake(&mut snake);
             assert_eq!(schemas.problems(ResponseSchema::Snake, &subject.context, &snake), [], "{:?}", subject.context);
             assert_eq!(schemas.problems(ResponseSchema::None, &subject.context, &json!([])), []);
+        }
+    }
+
+    #[test]
+    fn the_refusal_among_the_examples_is_in_the_servers_own_words() {
+        let schemas = schemas();
+        let refused = schemas.examples().iter().find(|subject| subject.context.status == 401).unwrap();
+        assert_eq!(refused.envelope["message"], "用户认证信息无效");
+    }
+
+    #[test]
+    fn the_worked_examples_begin_with_what_their_routes_answer() {
+        let schemas = schemas();
+        for example in examples::ALL {
+            let before: Value = serde_json::from_str(example.before).unwrap();
+            let context = subject(example.route, example.method, example.status, Value::Null).context;
+            assert_eq!(schemas.problems(ResponseSchema::Camel, &context, &before), [], "{}", example.name);
+            let published = &schemas.camel["paths"][example.route][example.method.to_ascii_lowercase()]["responses"];
+            let shown = &published["200"]["content"]["application/json"]["example"];
+            let refused = &schemas.camel["components"]["examples"]["TOKEN_EXPIRED"]["value"];
+            let shown = if example.status == 200 { shown } else { refused };
+            assert_eq!(before["message"], shown["message"], "{}: in the server's own words", example.name);
+            if example.status == 200 {
+                let names = |value: &Value| value.as_object().map(|members| members.keys().cloned().collect::<Vec<_>>());
+                assert_eq!(names(&before), names(shown), "{}", example.name);
+            }
         }
     }
 
@@ -306,9 +330,13 @@ mod tests {
     async fn a_plugin_suits_the_system_it_is_made_for() {
         let (schemas, plugins) = (schemas(), Plugins::new().unwrap());
         let under = plugins.find(None, "common-data-under").unwrap();
+        let mut trials = Vec::new();
+        for subject in schemas.examples() {
+            trials.push((subject.clone(), run_on(&plugins, &under, None, subject).await));
+        }
         let both = [ResponseSchema::Camel, ResponseSchema::Snake];
-        assert_eq!(schemas.problems_of(&plugins, &under, &both).await, []);
-        let problems = schemas.problems_of(&plugins, &under, &both[..1]).await;
+        assert_eq!(schemas.problems_of(&trials, &both), []);
+        let problems = schemas.problems_of(&trials, &both[..1]);
         assert!(
             problems.iter().any(|problem| problem.path.contains("POST /bo/api/v3/auth/login $.data.token.accessToken")),
             "{problems:?}"

@@ -1,9 +1,12 @@
 //! Trying a source or a version: what it makes of an answer, what it costs, and where that differs from the active version. Runs
 //! on the engine that serves, and nothing of it is counted or kept.
 
+use std::fmt;
+
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::settings::ResponseSchema;
 use bo_auth_plugin::{CompileError, Context, Failure, Plugin, Plugins};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::desk::PluginDesk;
@@ -18,6 +21,15 @@ pub struct Subject {
     pub envelope: Value,
     /// What the script is told of the request.
     pub context: Context,
+}
+
+impl Subject {
+    /// The same answer to a request of this owner's, whose processor time a trial then takes.
+    #[must_use]
+    pub fn of(mut self, owner_id: &OwnerId) -> Self {
+        self.context.owner_id = Some(owner_id.shared());
+        self
+    }
 }
 
 /// What a plugin made of an answer.
@@ -60,6 +72,55 @@ impl Trial {
             "log": self.log,
             "schemaProblems": problems,
         })
+    }
+}
+
+/// An answer that goes out as it was, since the script fails on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublishWarning {
+    /// The request's method.
+    pub method: String,
+    /// The request's route.
+    pub route: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// The value that `X-Plugin-Error` has there.
+    pub code: &'static str,
+    /// A sentence.
+    pub message: String,
+    /// The line of the script, from 1.
+    pub line: Option<usize>,
+    /// The character of that line, from 1.
+    pub column: Option<usize>,
+}
+
+impl PublishWarning {
+    /// One for each route, status and reason. What is nobody's fault, such as a busy machine, is none.
+    pub(super) fn of(trials: &[(Subject, Trial)]) -> Vec<Self> {
+        let mut warnings: Vec<Self> = Vec::new();
+        for (subject, trial) in trials {
+            let Some(failure) = trial.failure.as_ref().filter(|failure| failure.code.weighs()) else { continue };
+            let warning = Self {
+                method: subject.context.method.to_string(),
+                route: subject.context.route.to_string(),
+                status: subject.context.status,
+                code: failure.code.as_str(),
+                message: failure.detail.clone(),
+                line: failure.line,
+                column: failure.column,
+            };
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        warnings
+    }
+}
+
+impl fmt::Display for PublishWarning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, route, status, code, message, .. } = self;
+        write!(formatter, "{method} {route} ({status}): {code}: {message}")
     }
 }
 
@@ -113,7 +174,8 @@ impl PluginDesk<'_> {
         };
         let mut trials = Vec::with_capacity(subjects.len());
         for subject in subjects {
-            trials.push(run_on(self.plugins, &plugin, active.as_ref(), subject).await);
+            let subject = subject.clone().of(owner_id);
+            trials.push(run_on(self.plugins, &plugin, active.as_ref(), &subject).await);
         }
         Ok(trials)
     }

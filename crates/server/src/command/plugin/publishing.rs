@@ -100,7 +100,8 @@ impl Publish {
         }
         let desk = place.desk();
         let source = desk.version(&place.owner_id, &name, version).await?.source;
-        let problems = desk.schema_problems(&place.owner_id, &name, &source, &response_schemas()).await?;
+        let findings = desk.try_before_publishing(&place.owner_id, &name, &source, &response_schemas()).await?;
+        let problems = findings.schema_problems;
         if !problems.is_empty() && !self.accept_schema_problems {
             let listed: Vec<String> = problems.iter().map(|problem| format!("  {} {}", problem.path, problem.message)).collect();
             return Err(Failure::of(format!(
@@ -111,7 +112,13 @@ impl Publish {
         }
         let record = desk.publish(&place.owner_id, &name, version, self.canary, None, &author).await?;
         place.tell(output).await?;
-        output.result(&described(&record), || match self.canary {
+        if !findings.warnings.is_empty() {
+            let listed: Vec<String> = findings.warnings.iter().map(|warning| format!("  {warning}")).collect();
+            output.remark(&format!("warning: version {version} fails on these answers, which go out as they are:\n{}", listed.join("\n")));
+        }
+        let mut described = described(&record);
+        described["warnings"] = json!(findings.warnings);
+        output.result(&described, || match self.canary {
             Some(share) => format!("version {version} of plugin {name} answers {share} % of the requests"),
             None => format!("version {version} of plugin {name} answers"),
         })

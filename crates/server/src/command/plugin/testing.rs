@@ -152,7 +152,8 @@ impl Test {
 
 fn read_json(path: &Path) -> Result<Value, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| Failure::of(format!("{}: {error}", path.display())))?;
-    serde_json::from_str(&text).map_err(|error| Failure::of(format!("{}: {error}", path.display())))
+    // Editors of Windows begin a file with a byte order mark.
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| Failure::of(format!("{}: {error}", path.display())))
 }
 
 /// Without a store there is no active version to be beside.

@@ -11,6 +11,7 @@ use super::PluginDesk;
 use crate::Error;
 use crate::plugin::refusal::PluginRefusal;
 use crate::plugin::schema::{ResponseSchemas, SchemaProblem};
+use crate::plugin::trial::{PublishWarning, run_on};
 
 /// Words that stand in the place of a name in the admin API's paths.
 const RESERVED_NAMES: [&str; 2] = ["check", "recording"];
@@ -25,6 +26,18 @@ const SOURCE_BYTES: usize = 64 << 10;
 const NOTE_BYTES: usize = 1_000;
 /// The longest name of an author, in bytes.
 const AUTHOR_BYTES: usize = 200;
+
+/// How many recorded answers a version is tried on before it is published.
+const RECORDED: i64 = 20;
+
+/// What was found when a version was tried before it is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What generated clients of the owner's systems could not read.
+    pub schema_problems: Vec<SchemaProblem>,
+    /// The answers on which it fails.
+    pub warnings: Vec<PublishWarning>,
+}
 
 /// A version that is stored now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,20 +87,34 @@ impl PluginDesk<'_> {
         Ok(StoredVersion { version, digest, unchanged: false, compile_error })
     }
 
-    /// What a version, or a draft, would break for generated clients of the owner's systems; nothing, where it does not compile.
+    /// What publishing a version or a draft would lead to. It is tried on what a test tries it on: the answers of the published
+    /// document, and those that were recorded for the owner. Nothing is found if it does not compile.
     ///
     /// # Errors
     /// [`PluginRefusal::Busy`]; [`Error::Unavailable`].
-    pub async fn schema_problems(
+    pub async fn try_before_publishing(
         &self,
         owner_id: &OwnerId,
         name: &str,
         source: &str,
         schemas: &ResponseSchemas,
-    ) -> Result<Vec<SchemaProblem>, Error> {
+    ) -> Result<Findings, Error> {
         let plugin = self.plugins.prepare(owner_id.as_str(), name, 0, source).await.map_err(PluginRefusal::from)?;
-        let declared = self.declared_schemas(owner_id).await?;
-        Ok(schemas.problems_of(self.plugins, &plugin, &declared).await)
+        if plugin.compile_error().is_some() {
+            return Ok(Findings::default());
+        }
+        let mut trials = Vec::new();
+        for subject in schemas.examples() {
+            let subject = subject.clone().of(owner_id);
+            let trial = run_on(self.plugins, &plugin, None, &subject).await;
+            trials.push((subject, trial));
+        }
+        let schema_problems = schemas.problems_of(&trials, &self.declared_schemas(owner_id).await?);
+        for subject in self.recorded(owner_id, RECORDED).await? {
+            let trial = run_on(self.plugins, &plugin, None, &subject).await;
+            trials.push((subject, trial));
+        }
+        Ok(Findings { schema_problems, warnings: PublishWarning::of(&trials) })
     }
 
     /// What the systems of an owner declare; of the platform's plugins, which may serve any, all there is.

@@ -17,7 +17,7 @@ use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Db, NotPublished};
 use serde_json::Value;
 
-pub use draft::StoredVersion;
+pub use draft::{Findings, StoredVersion};
 pub use overview::{PluginOverview, VersionState};
 
 use super::refusal::PluginRefusal;

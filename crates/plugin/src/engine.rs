@@ -39,7 +39,12 @@ pub(crate) fn build(texts: Texts) -> Engine {
         .on_print(budget::log)
         .on_debug(|text, _, _| budget::log(text));
     #[expect(deprecated, reason = "not deprecated, says rhai itself, but volatile; the release is pinned")]
-    engine.on_var(|name, _, context| library::check_variable(context.scope().get(name)).map(|()| None));
+    engine.on_var(|name, _, context| {
+        if budget::is_filling() {
+            library::check_variable(context.scope().get(name))?;
+        }
+        Ok(None)
+    });
     for word in DISABLED {
         engine.disable_symbol(word);
     }

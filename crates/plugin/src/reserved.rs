@@ -60,6 +60,11 @@ fn changed(name: &str) -> Failure {
     Failure::new(FailureCode::ReservedChanged, format!("the value of `{name}` must stay as it is"))
 }
 
+fn no_token(name: &str) -> Failure {
+    let detail = format!("`{name}` reads as a token's name, and what stands there is no token of the answer");
+    Failure::new(FailureCode::ReservedChanged, detail)
+}
+
 /// What stands under one name.
 #[derive(Default)]
 struct Held<'value> {
@@ -213,7 +218,8 @@ impl<'value> Kept<'value> {
         }
         Walk::all(response, &mut |member, value| {
             if !self.admits(member, value) {
-                return Err(changed(member.name));
+                let is_new = !self.others.contains_key(member.bare) && is_token(member.bare);
+                return Err(if is_new { no_token(member.name) } else { changed(member.name) });
             }
             if (!VERDICT.contains(&member.bare) || member.is_top)
                 && let Some(missing) = missing.get_mut(member.bare)

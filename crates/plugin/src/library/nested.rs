@@ -4,7 +4,7 @@
 
 use rhai::{Array, Dynamic, EvalAltResult, Position};
 
-use crate::budget::{self, Fallible};
+use crate::budget::Fallible;
 use crate::limits;
 
 /// How many elements are put in between two counts of the whole. What one of them may hold uncounted is a share of this size,
@@ -52,9 +52,9 @@ pub(super) fn check_grown(array: &Array, place: usize) -> Fallible<()> {
 }
 
 /// Fails if a variable that is read now, and may be copied, holds more than twice the limits: the names of a map are nobody
-/// else's to count. Nothing is counted while a run holds little.
+/// else's to count.
 pub(crate) fn check_variable(value: Option<&Dynamic>) -> Fallible<()> {
-    let Some(value) = value.filter(|value| (value.is_map() || value.is_array()) && budget::is_filling()) else { return Ok(()) };
+    let Some(value) = value.filter(|value| value.is_map() || value.is_array()) else { return Ok(()) };
     let mut size = Size::default();
     size.add(value);
     if size.elements > 2 * limits::ELEMENTS || size.text > 2 * limits::STRING { too_large() } else { Ok(()) }

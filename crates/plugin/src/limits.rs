@@ -57,6 +57,7 @@ pub fn described() -> Vec<(&'static str, String)> {
         ("live memory of a run", format!("{} MiB", MEMORY >> 20)),
         ("a text", kib(STRING)),
         ("an array or a map, with what is nested in it", format!("{ELEMENTS} elements")),
+        ("the texts in an array or a map, together", kib(STRING)),
         ("levels of objects and arrays", VALUE_DEPTH.to_string()),
         ("functions calling one another", format!("{CALL_DEPTH} deep")),
         ("nested expressions and blocks", format!("{EXPRESSION_DEPTH} deep")),

@@ -301,7 +301,7 @@ async fn no_message_names_a_type_as_the_language_below_does() {
         "9223372036854775807 + 1",
     ];
     for body in bodies {
-        let detail = match super::plugins().check(&super::process(body)).await.unwrap() {
+        let detail = match super::plugins().check("demo", &super::process(body)).await.unwrap() {
             Some(error) => error.message,
             None => {
                 let outcome = run_source(&super::process(body), envelope()).await;

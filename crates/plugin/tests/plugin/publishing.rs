@@ -77,11 +77,11 @@ async fn what_is_no_plugin_is_refused_and_the_version_before_stays() {
 async fn a_source_may_begin_with_a_byte_order_mark_and_end_its_lines_as_windows_does() {
     let plugins = Plugins::new().unwrap();
     let source = format!("\u{feff}// A comment.\r\n{}\r\n", MINE.replace("{ ", "{\r\n"));
-    assert_eq!(plugins.check(&source).await.unwrap(), None);
+    assert_eq!(plugins.check("demo", &source).await.unwrap(), None);
     plugins.publish("demo", "mine", &source).await.unwrap();
     let found = plugins.find(Some("demo"), "mine").unwrap();
     assert_eq!(plugins.run(&found, envelope(), &context()).await.response["message"], "mine");
-    let error = plugins.check("\u{feff}fn process(").await.unwrap().unwrap();
+    let error = plugins.check("demo", "\u{feff}fn process(").await.unwrap().unwrap();
     assert_eq!((error.line, error.column), (Some(1), Some(12)), "the mark is no character of the first line");
 }
 
@@ -124,7 +124,7 @@ async fn what_does_not_compile_is_told_without_types_of_the_language_below_and_i
         "1.e",
         "'\\q'",
     ] {
-        let Some(error) = plugins.check(&super::process(body)).await.unwrap() else { continue };
+        let Some(error) = plugins.check("demo", &super::process(body)).await.unwrap() else { continue };
         for name in ["::", "i64", "f64", "&str", "String", "Dynamic", "usize", "rhai", "alloc"] {
             assert!(!error.message.contains(name) || body.contains(name), "{body:.50}: {error}");
         }

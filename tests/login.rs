@@ -23,6 +23,7 @@ each_backend!(
     area_and_sharers_are_recorded,
     an_area_or_sharer_that_is_refused_opens_nothing,
     a_login_after_a_logout_reads_the_user_anew,
+    a_user_agent_of_other_bytes_is_recorded,
 );
 
 async fn the_answer_holds_the_user_and_the_tokens(app: TestApp) {
@@ -62,6 +63,20 @@ async fn the_answer_holds_the_user_and_the_tokens(app: TestApp) {
     let row = session.row().await;
     assert_eq!((row.address.as_deref(), row.user_agent.as_deref(), row.created_at), (Some("127.0.0.1"), Some("a browser"), app.now()));
     session.assert_live().await;
+}
+
+async fn a_user_agent_of_other_bytes_is_recorded(app: TestApp) {
+    let user = app.with_tenant("acme").await.with_user("li").await;
+    let long = "浏".repeat(9_000);
+    for (sent, kept) in [
+        ("微信/8.0".as_bytes(), "微信/8.0".to_owned()),
+        (b"caf\xe9/1.0", "caf\u{fffd}/1.0".to_owned()),
+        (long.as_bytes(), "浏".repeat(256)),
+    ] {
+        let answer = user.login().header("User-Agent", sent).send().await;
+        let row = Session::from_answer(user.clone(), &answer).row().await;
+        assert_eq!(row.user_agent, Some(kept));
+    }
 }
 
 async fn unknown_users_and_wrong_passwords_look_alike(app: TestApp) {

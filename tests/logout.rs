@@ -13,6 +13,7 @@ each_backend!(
     both_methods_answer_to_the_byte,
     every_route_refuses_what_has_signed_out,
     a_receipt_is_added_where_it_is_asked_for,
+    a_preference_is_read_as_rfc_7240_has_it,
     a_session_ends_once_however_often_it_signs_out,
     the_scopes_end_what_they_say_and_nothing_else,
     an_ended_session_ends_no_others,
@@ -73,6 +74,30 @@ async fn a_receipt_is_added_where_it_is_asked_for(app: TestApp) {
     let among_others = session.logout().header("Prefer", "respond-async, return=representation; wait=5");
     among_others.send().await.assert_body(&receipt("local", 0, true, &ended_at, "LOGGED_OUT"));
     session.logout().header("Prefer", "return=minimal").send().await.assert_body(SIGNED_OUT);
+}
+
+async fn a_preference_is_read_as_rfc_7240_has_it(app: TestApp) {
+    let session = app.with_tenant("acme").await.with_user("li").await.signed_in().await;
+    for (lines, applied) in [
+        (&["return=representation"][..], true),
+        (&["return=\"representation\""], true),
+        (&["return = representation"], true),
+        (&["RETURN\t=\tRepresentation"], true),
+        (&["respond-async, wait=10", "return=representation; depth=2"], true),
+        (&["note=\"张三\"", "return=representation"], true),
+        (&["return=minimal, return=representation"], false),
+        (&["wait=10; return=representation"], false),
+        (&["note=\"return=representation\""], false),
+        (&[], false),
+    ] {
+        let request = lines.iter().fold(session.logout(), |request, line| request.repeat("Prefer", line));
+        let answer = request.send().await;
+        assert_eq!((answer.status, answer.json()["data"].is_object()), (200, applied), "{lines:?}");
+        let said = answer.header("preference-applied");
+        assert_eq!(said, applied.then_some("return=representation"), "{lines:?}");
+    }
+    let refused = with_receipt(session.logout().query("refreshToken", "x")).send().await;
+    assert_eq!((refused.status, refused.header("preference-applied")), (401, None));
 }
 
 async fn a_session_ends_once_however_often_it_signs_out(app: TestApp) {

@@ -9,6 +9,7 @@ mod support;
 mod admin;
 mod bad_headers;
 mod bad_parameters;
+mod bodies;
 mod captcha;
 mod clients;
 mod command_line;

@@ -39,6 +39,10 @@ async fn a_listed_proxy_is_believed(app: TestApp) {
         (&[("X-Forwarded-For", "198.51.100.9"), ("X-Forwarded-For", "192.0.2.1")], "192.0.2.1"),
         (&[("Forwarded", "for=192.0.2.1;proto=https, for=10.1.2.3")], "192.0.2.1"),
         (&[("Forwarded", "for=\"[2001:db8::1]:4711\"")], "2001:db8::1"),
+        // Nor do its bytes matter.
+        (&[("X-Forwarded-For", "张三, 192.0.2.1, 10.0.0.7")], "192.0.2.1"),
+        (&[("Forwarded", "for=张三, for=192.0.2.1;host=\"例子\"")], "192.0.2.1"),
+        (&[("X-Forwarded-For", "192.0.2.1, 张三")], "127.0.0.1"),
         (&[("X-Forwarded-For", "nonsense")], "127.0.0.1"),
         (&[("X-Forwarded-For", "192.0.2.1"), ("Forwarded", "for=192.0.2.2")], "127.0.0.1"),
     ] {

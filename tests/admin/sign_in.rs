@@ -20,6 +20,7 @@ each_backend!(
 );
 one_backend!(Local:
     the_console_has_a_cookie_that_no_other_site_can_use,
+    a_foreign_cookie_hides_no_session_of_the_console,
     nobody_has_been_made_an_administrator,
     the_reserved_tenant_is_no_tenant,
     it_can_be_switched_off,
@@ -147,6 +148,23 @@ async fn the_console_has_a_cookie_that_no_other_site_can_use(app: TestApp) {
     let taken_back = with_cookie(Method::DELETE, "/sessions/current").header("X-Requested-With", "bo-console").send().await;
     assert_eq!(taken_back.header("set-cookie"), Some("bo_console=; Path=/admin; Max-Age=0; HttpOnly; SameSite=Strict"));
     assert_problem(&with_cookie(Method::GET, "/sessions/current").send().await, 401, "SESSION_LOGGED_OUT");
+}
+
+async fn a_foreign_cookie_hides_no_session_of_the_console(app: TestApp) {
+    let admin = Administrator::of_platform(&app).await;
+    let own = format!("bo_console={}", admin.token.as_ref().unwrap());
+    let foreign = ["nick=张三".as_bytes(), b"nick=caf\xe9", b"bo_console=\xff", b"bo_console=1", b"\xff"];
+    for foreign in foreign {
+        let line = [foreign, b"; ", own.as_bytes()].concat();
+        let current = admin.bare(Method::GET, "/sessions/current").header("Cookie", line);
+        let answer = current.send_raw().await;
+        assert_eq!(answer.status, 200, "{foreign:?}: {}", answer.text());
+    }
+    let line = [foreign[0], b"; ", own.as_bytes(), b"; ", foreign[2]].concat();
+    let sign_out = admin.bare(Method::DELETE, "/sessions/current").header("Cookie", line);
+    let sign_out = sign_out.header("X-Requested-With", "bo-console").body("application/json", "null");
+    assert_eq!(sign_out.send_raw().await.status, 204);
+    assert_problem(&admin.get("/sessions/current").await, 401, "SESSION_LOGGED_OUT");
 }
 
 async fn nobody_has_been_made_an_administrator(app: TestApp) {

@@ -26,6 +26,8 @@ one_backend!(Local: the_old_frontend_signs_out);
 const PAGE: &str = r#"<!DOCTYPE html><meta charset="utf-8"><title>page</title>
 <script src="/jquery.js"></script>
 <script>
+// A cookie of another script of the site, as browsers store and send it: raw UTF-8.
+document.cookie = "nick=张三; path=/";
 function report(text) { $.post("/report", text); }
 function logout() {
   $.ajax({ url: "/api/v1.0/session", type: "delete", dataType: "json", success: function (resp) {
@@ -36,7 +38,7 @@ $.ajax({ url: "/api/v1.0/sessions", type: "post", contentType: "application/json
   data: JSON.stringify(CREDENTIALS), success: function (resp) {
     $.get("/api/v1.0/session", function (resp) {
       if (resp.data.name !== "name of li") { report("not signed in"); return; }
-      if (document.cookie !== "") { report("scripts can read the cookie"); return; }
+      if (document.cookie !== "nick=张三") { report("scripts can read the cookie"); return; }
       logout();
     }, "json");
   }, error: function (request) { report("sign-in failed with " + request.status); } });

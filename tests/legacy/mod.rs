@@ -5,6 +5,7 @@ mod browser;
 mod cross_site;
 pub(crate) mod fleet_of_test;
 mod fleets;
+mod foreign_cookies;
 mod grpc;
 mod grpc_wire;
 mod old_servers;

@@ -7,10 +7,12 @@ use bo_auth_core::time::Clock;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::app::Node;
+use super::app::{HttpClient, Node};
 use super::{Answer, TestApp, wire};
 
 /// A request that has not been sent.
@@ -130,8 +132,18 @@ impl TestRequest {
         self.try_send().await.expect("the server answers")
     }
 
+    /// Sends it over HTTP/2, on a connection of its own.
+    pub(crate) async fn send_by_http2(&self) -> Answer {
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        self.send_through(&client).await.expect("the server answers")
+    }
+
     /// Sends it with the client; none where the connection fails, as it does when the server stops.
     pub(crate) async fn try_send(&self) -> Option<Answer> {
+        self.send_through(&self.node.client).await
+    }
+
+    async fn send_through(&self, client: &HttpClient) -> Option<Answer> {
         let uri = format!("http://{}{}", self.node.address(), self.target());
         let mut request = Request::builder().method(&self.method).uri(uri).body(Full::new(Bytes::from(self.body.clone()))).unwrap();
         for (name, value) in &self.headers {
@@ -139,7 +151,7 @@ impl TestRequest {
             let value = HeaderValue::from_bytes(value).expect("only send_raw sends such a header");
             request.headers_mut().append(name, value);
         }
-        let (parts, body) = self.node.client.request(request).await.ok()?.into_parts();
+        let (parts, body) = client.request(request).await.ok()?.into_parts();
         Some(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.collect().await.ok()?.to_bytes() })
     }
 

@@ -63,6 +63,8 @@ pub struct OperationDescription {
     pub parameters: Vec<ParameterDescription>,
     /// How it refuses.
     pub errors: Vec<ErrorDescription>,
+    /// Whether it cannot do without its body.
+    pub needs_body: bool,
     /// An answer with which it succeeds, where that is JSON.
     pub success: Option<Value>,
     /// Names of security schemes, all of which it needs, beside those poem-openapi knows of. Public where there are none.
@@ -90,6 +92,8 @@ pub struct Supplement {
     /// Component schemas whose optional members may be null as well as absent: those of requests, and those of answers
     /// that write null.
     pub nullable_schemas: Vec<&'static str>,
+    /// Component schemas of bodies that may be null as well as absent: generated clients send null for a body that is not set.
+    pub nullable_bodies: Vec<&'static str>,
 }
 
 /// Why there is no document.

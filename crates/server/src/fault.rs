@@ -74,7 +74,7 @@ fault_table! {
     METHOD_NOT_ALLOWED 405 40500 "METHOD_NOT_ALLOWED" "请求方式不支持" "the method is not allowed on this route"
     REQUEST_TIMEOUT 408 40800 "REQUEST_TIMEOUT" "请求超时" "the request took too long to arrive"
     PAYLOAD_TOO_LARGE 413 41300 "PAYLOAD_TOO_LARGE" "请求内容过大" "the body is too large"
-    MEDIA_TYPE_UNSUPPORTED 415 41500 "MEDIA_TYPE_UNSUPPORTED" "请求类型不支持" "the body must be application/json in UTF-8"
+    MEDIA_TYPE_UNSUPPORTED 415 41500 "MEDIA_TYPE_UNSUPPORTED" "请求类型不支持" "the body must be application/json in UTF-8, without a content coding"
     RATE_LIMITED 429 42900 "RATE_LIMITED" "请求过于频繁" "too many requests; try again later"
     INTERNAL 500 50000 "INTERNAL" "服务器内部错误" "internal error"
     UNAVAILABLE 503 50300 "UNAVAILABLE" "服务暂不可用，未作任何更改" "the service is unavailable; nothing was changed"
@@ -180,7 +180,7 @@ pub fn answer_refusal(refusal: Refusal) -> Answer {
 /// The text of an error code, for scripts (`text(code, language)` of the plugin contract).
 pub fn text_of_code(code: &str, language: &str) -> Option<String> {
     let kind = FaultKind::ALL.iter().find(|kind| kind.error_code == code)?;
-    Some(Fault::of(*kind).text(Language::negotiate(Some(language))).into_owned())
+    Some(Fault::of(*kind).text(Language::of_tag(language)).into_owned())
 }
 
 /// What the proofs of a session are answered with once it has ended.

@@ -1,5 +1,10 @@
 //! The language of texts for people. Codes never change with it.
 
+use http::HeaderMap;
+use http::header::ACCEPT_LANGUAGE;
+
+use crate::header_field::members;
+
 /// A language that answers are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
@@ -13,12 +18,23 @@ pub enum Language {
 impl Language {
     /// What `Accept-Language` prefers (RFC 9110 section 12.5.4): the language range of the greatest weight that is ours;
     /// Chinese where none is.
-    pub fn negotiate(header: Option<&str>) -> Self {
-        let Some(header) = header else { return Self::Chinese };
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self::preferred(members(headers, ACCEPT_LANGUAGE))
+    }
+
+    /// The language of a tag such as `en` or `zh-CN`.
+    pub fn of_tag(tag: &str) -> Self {
+        Self::preferred([tag.as_bytes()])
+    }
+
+    fn preferred<'a>(ranges: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut best = (0.0, Self::Chinese);
-        for range in header.split(',') {
+        for range in ranges {
+            // A range that is not ASCII is none of ours.
+            let Ok(range) = std::str::from_utf8(range) else { continue };
             let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
-            let weight = parameters.trim().strip_prefix("q=").map_or(1.0, |text| text.trim().parse::<f32>().unwrap_or(0.0));
+            let weight = parameters.trim().strip_prefix("q=");
+            let weight = weight.map_or(1.0, |text| text.trim().parse::<f32>().unwrap_or(0.0));
             let primary = tag.trim().split('-').next().unwrap_or_default();
             let language = match primary {
                 _ if primary.eq_ignore_ascii_case("zh") => Self::Chinese,
@@ -51,22 +67,28 @@ impl Language {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
     fn the_preferred_language_of_ours_is_taken() {
         for (header, expected) in [
-            (None, Language::Chinese),
-            (Some(""), Language::Chinese),
-            (Some("en"), Language::English),
-            (Some("en-US,en;q=0.9"), Language::English),
-            (Some("zh-CN,zh;q=0.9,en;q=0.8"), Language::Chinese),
-            (Some("fr, en;q=0.3, zh;q=0.2"), Language::English),
-            (Some("en;q=0, fr"), Language::Chinese),
-            (Some("EN-gb"), Language::English),
-            (Some("en;q=nonsense"), Language::Chinese),
+            (&[][..], Language::Chinese),
+            (&[""], Language::Chinese),
+            (&["en"], Language::English),
+            (&["en-US,en;q=0.9"], Language::English),
+            (&["zh-CN,zh;q=0.9,en;q=0.8"], Language::Chinese),
+            (&["fr, en;q=0.3, zh;q=0.2"], Language::English),
+            (&["en;q=0, fr"], Language::Chinese),
+            (&["EN-gb"], Language::English),
+            (&["en;q=nonsense"], Language::Chinese),
+            (&["中文, en"], Language::English),
+            (&["fr", "en;q=0.5"], Language::English),
         ] {
-            assert_eq!(Language::negotiate(header), expected, "{header:?}");
+            let values = header.iter().map(|line| HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            let headers: HeaderMap = values.map(|value| (ACCEPT_LANGUAGE, value)).collect();
+            assert_eq!(Language::of(&headers), expected, "{header:?}");
         }
     }
 }

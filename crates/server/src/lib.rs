@@ -12,6 +12,7 @@ pub mod document;
 pub mod envelope;
 pub mod fault;
 pub mod grpc;
+mod header_field;
 pub mod health;
 pub mod key_set;
 pub mod language;

@@ -93,7 +93,13 @@ fn describe(operation_id: &str) -> OperationDescription {
         id if needs_access_token(id) => vec!["verifyApi", "accessToken"],
         _ => vec!["verifyApi"],
     };
-    OperationDescription { parameters: parameters_of(operation_id), errors: errors.collect(), success: success_of(operation_id), security }
+    OperationDescription {
+        parameters: parameters_of(operation_id),
+        errors: errors.collect(),
+        needs_body: operation_id == "login",
+        success: success_of(operation_id),
+        security,
+    }
 }
 
 fn supplement() -> Supplement {
@@ -128,6 +134,7 @@ fn supplement() -> Supplement {
             constrain("LogoutReply", "success", json!({"example": true})),
         ],
         nullable_schemas: vec!["LoginRequest", "RefreshTokenRequest"],
+        nullable_bodies: vec!["RefreshTokenRequest"],
     }
 }
 

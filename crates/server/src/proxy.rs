@@ -13,6 +13,8 @@ use http::HeaderMap;
 use http::header::FORWARDED;
 use poem::{Endpoint, Middleware, Request, Result};
 
+use crate::header_field::{lines, members};
+
 /// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`; a bare address is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -99,10 +101,10 @@ impl TrustedProxies {
     /// Reads a header from the right up to the first address that is not a proxy's, or to the leftmost where all are.
     fn first_untrusted(&self, headers: &HeaderMap, name: &str, parse: fn(&str) -> Option<IpAddr>) -> Told {
         let mut leftmost = Told::Nothing;
-        for value in headers.get_all(name).iter().rev() {
-            let Ok(text) = value.to_str() else { return Told::Unreadable };
-            for entry in text.rsplit(',') {
-                match parse(entry.trim()) {
+        for line in lines(headers, name).rev() {
+            // What a client has written on the left may be any bytes.
+            for entry in line.rsplit(|byte| *byte == b',') {
+                match parse(&String::from_utf8_lossy(entry.trim_ascii())) {
                     Some(address) if self.trusts(address) => leftmost = Told::Client(address),
                     Some(address) => return Told::Client(address),
                     None => return Told::Unreadable,
@@ -189,17 +191,18 @@ impl<E: Endpoint> Endpoint for BehindProxies<E> {
     }
 }
 
-/// What the first proxy has met. Were it forged, a client would only have its own cookie marked `Secure`.
+/// What the first proxy has met. Were it forged, a client would only have its own cookie marked `Secure`; what it hears of
+/// TLS its browser believes over TLS alone.
 fn says_https(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).and_then(|text| text.split(',').next());
-    let plain = text("x-forwarded-proto").map(str::trim);
-    let forwarded = || {
-        text(FORWARDED.as_str())?.split(';').find_map(|pair| {
-            let (name, value) = pair.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("proto").then_some(value.trim().trim_matches('"'))
-        })
-    };
-    plain.or_else(forwarded).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
+    let first = |name: &str| members(headers, name).next().map(String::from_utf8_lossy);
+    if let Some(scheme) = first("x-forwarded-proto") {
+        return scheme.eq_ignore_ascii_case("https");
+    }
+    first(FORWARDED.as_str()).is_some_and(|element| {
+        let parameters = element.split(';').filter_map(|pair| pair.split_once('='));
+        let mut schemes = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("proto"));
+        schemes.next().is_some_and(|(_, value)| value.trim().trim_matches('"').eq_ignore_ascii_case("https"))
+    })
 }
 
 /// What a forwarding header says.

@@ -6,7 +6,6 @@ use bo_auth_core::identifier::AreaCode;
 use bo_auth_service::operator::area::{read_areas, verify_areas};
 use bo_auth_store::record::AreaRecord;
 use http::header::CONTENT_TYPE;
-use poem::error::ReadBodyError;
 use poem::{Body, Request, RequestBody};
 use poem_openapi::param::{Path, Query};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
@@ -18,8 +17,7 @@ use super::body::invalid;
 use super::page::{PageRequest, page};
 use super::problem::Problem;
 use super::reply::{Reply, Success};
-use crate::api::body::JsonBody;
-use crate::fault::FaultKind;
+use crate::api::body::{JsonBody, read_bytes};
 
 /// The routes of areas.
 pub(super) struct Areas(pub(super) Arc<Frame>);
@@ -144,24 +142,18 @@ impl Areas {
 
     async fn write(&self, request: &Request, owner_id: &str, body: AreaBody) -> Result<Success<ImportedView>, Problem> {
         let caller = self.0.caller(request, owner_id).await?;
-        let is_csv = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|text| text.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/csv"));
-        let areas = if is_csv { self.read_csv(body).await? } else { self.read_json(request, body).await? };
+        let essence = |value: &[u8]| value.split(|byte| *byte == b';').next().map(<[u8]>::to_vec);
+        let essence = request.headers().get(CONTENT_TYPE).and_then(|value| essence(value.as_bytes()));
+        let is_csv = essence.is_some_and(|text| text.trim_ascii().eq_ignore_ascii_case(b"text/csv"));
+        let areas = if is_csv { self.read_csv(request, body).await? } else { self.read_json(request, body).await? };
         caller.operator.import_areas(&caller.owner_id, &areas, |_| {}).await?;
         Ok(Success::of(ImportedView { imported: areas.len() as u64 }))
     }
 
-    async fn read_csv(&self, body: AreaBody) -> Result<Vec<AreaRecord>, Problem> {
-        let read = tokio::time::timeout(self.0.body_timeout, body.0.into_bytes_limit(IMPORT_BYTES)).await;
-        let bytes = match read {
-            Err(_) => return Err(Problem::of(FaultKind::REQUEST_TIMEOUT)),
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => return Err(Problem::of(FaultKind::PAYLOAD_TOO_LARGE)),
-            Ok(Err(_)) => return Err(Problem::of(FaultKind::BAD_REQUEST)),
-            Ok(Ok(bytes)) => bytes,
-        };
+    async fn read_csv(&self, request: &Request, body: AreaBody) -> Result<Vec<AreaRecord>, Problem> {
+        let (limit, timeout) = (IMPORT_BYTES, self.0.body_timeout);
+        let bytes = read_bytes(body.0, request.headers(), limit, timeout).await;
+        let bytes = bytes.map_err(|fault| Problem::of(fault.kind()))?;
         Ok(read_areas(&bytes[..])?)
     }
 

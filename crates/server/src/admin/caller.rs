@@ -38,11 +38,20 @@ impl Frame {
     /// have sent the cookie.
     pub(super) async fn admin(&self, request: &Request) -> Result<Admin, Problem> {
         let address = address_text(client_address(request));
-        let token = match bearer(request)? {
-            Some(token) => token,
-            None => of_console(request)?.ok_or(Error::TokenMissing)?,
+        let tokens = match bearer(request)? {
+            Some(token) => vec![token],
+            None => of_console(request)?,
         };
-        Ok(self.service.verify_admin(&token, &address).await?)
+        let mut refusal = Error::TokenMissing;
+        for token in tokens {
+            match self.service.verify_admin(&token, &address).await {
+                Ok(admin) => return Ok(admin),
+                // One that was never ours says nothing about another.
+                Err(Error::TokenInvalid) if !matches!(refusal, Error::TokenMissing) => {}
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal.into())
     }
 
     /// The administrator of a request about a tenant.
@@ -66,11 +75,12 @@ fn bearer(request: &Request) -> Result<Option<String>, Problem> {
     Ok(Some(token.ok_or(Error::TokenInvalid)?.1.trim().to_owned()))
 }
 
-fn of_console(request: &Request) -> Result<Option<String>, Problem> {
-    let cookie = cookies::read(request.headers(), COOKIE).into_iter().next();
+/// The cookies of the console's name: a page of a neighbouring path or domain may have set one too.
+fn of_console(request: &Request) -> Result<Vec<String>, Problem> {
+    let cookies = cookies::read(request.headers(), COOKIE);
     let is_console = request.headers().get(REQUESTED_WITH).is_some_and(|value| value == CONSOLE);
-    if cookie.is_some() && request.method() != Method::GET && !is_console {
+    if !cookies.is_empty() && request.method() != Method::GET && !is_console {
         return Err(Problem::of(CROSS_SITE));
     }
-    Ok(cookie)
+    Ok(cookies)
 }

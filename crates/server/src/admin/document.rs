@@ -57,7 +57,8 @@ fn supplement() -> Supplement {
         "consoleCookie".to_owned(),
         json!({"type": "apiKey", "in": "cookie", "name": "bo_console", "description": "Set by a sign-in, for the console."}),
     );
-    Supplement { security_schemes, ..Supplement::default() }
+    let nullable_bodies = vec!["PluginRollbackRequest"];
+    Supplement { security_schemes, nullable_bodies, ..Supplement::default() }
 }
 
 /// The schema of a problem.
@@ -126,7 +127,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
         operation["description"] = operation["summary"].clone();
     }
     if let Some(body) = operation.get_mut("requestBody") {
-        body["required"] = true.into();
+        body["required"] = (id != "rollBackPlugin").into();
     }
     if needs_if_match(method, &id) {
         let parameter = json!({"name": "If-Match", "in": "header", "required": true, "description": "The ETag of the state that the change is of.",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bo_auth_service::admin::{Admin, AdminPasswordChange, AdminSignIn};
 use bo_auth_store::record::AdminReach;
 use http::HeaderValue;
-use http::header::{SET_COOKIE, USER_AGENT};
+use http::header::SET_COOKIE;
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::reply::{NoContent, Picture, Reply, Success};
 use super::users::EndedView;
 use crate::api::body::JsonBody;
+use crate::header_field::user_agent;
 use crate::proxy::{address_text, client_address, is_https};
 
 /// The routes of the administrator's own session.
@@ -148,9 +149,9 @@ impl Sessions {
         members.finish()?;
         let captcha = guid.as_deref().zip(code.as_deref());
         let sign_in = AdminSignIn { account: &account, password: &password, captcha };
-        let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        let user_agent = user_agent(request.headers());
         let address = address_text(client_address(request));
-        let opened = self.0.service.admin_sign_in(&address, user_agent, &sign_in).await?;
+        let opened = self.0.service.admin_sign_in(&address, user_agent.as_deref(), &sign_in).await?;
         let seconds = self.0.service.clock.now().until(opened.expires_at).as_secs();
         let cookie = cookie(&opened.token, seconds, is_https(request));
         let view = SessionView {

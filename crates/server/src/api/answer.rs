@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bo_auth_plugin::{Chain, Context};
 use bo_auth_service::{Error, RequestFacts, Service, Shaping};
-use poem::http::{HeaderValue, Method, StatusCode, Uri, header};
+use poem::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::ApiResponse;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry};
@@ -25,6 +25,14 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// An answer whose success the document describes as `T`.
 pub struct Reply<T>(Response, PhantomData<fn() -> T>);
+
+impl<T> Reply<T> {
+    /// The same with one more header.
+    pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().insert(name, value);
+        self
+    }
+}
 
 impl<T> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
@@ -134,7 +142,7 @@ impl Answerer {
 
     /// The answer to a request that no handler has seen.
     pub async fn refuse_unseen(&self, request: &Unseen, fault: &Fault) -> Response {
-        let language = request.language();
+        let language = request.language;
         let plugin = plugin_name(request.uri.query());
         let naming = RequestFacts {
             owner_id: request.owner_id.as_ref().and_then(text_of),
@@ -248,7 +256,7 @@ fn fault_of(exchange: &Exchange<'_>, error: &Error, route: &'static str) -> Faul
 pub struct Unseen {
     method: Method,
     uri: Uri,
-    accept_language: Option<HeaderValue>,
+    language: Language,
     owner_id: Option<HeaderValue>,
     sys_id: Option<HeaderValue>,
 }
@@ -259,7 +267,7 @@ impl Unseen {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            accept_language: request.headers().get(header::ACCEPT_LANGUAGE).cloned(),
+            language: Language::of(request.headers()),
             owner_id: only(request, "xownerid"),
             sys_id: only(request, "xsysid"),
         }
@@ -268,10 +276,6 @@ impl Unseen {
     /// The path.
     pub fn path(&self) -> &str {
         self.uri.path()
-    }
-
-    fn language(&self) -> Language {
-        Language::negotiate(self.accept_language.as_ref().and_then(|value| value.to_str().ok()))
     }
 }
 

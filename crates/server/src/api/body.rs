@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bo_auth_service::Error;
 use poem::error::ReadBodyError;
-use poem::http::header::CONTENT_TYPE;
+use poem::http::HeaderMap;
+use poem::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use poem::{Body, Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::parameters::STAMP;
 use crate::fault::FaultKind;
+use crate::header_field::{lines, members};
 
 /// What a login is asked with.
 #[derive(Object)]
@@ -95,27 +97,58 @@ impl<T> JsonBody<T> {
 
     /// Reads the body. A request without one reads as an object without members.
     pub(crate) async fn read(self, request: &Request, limit: usize, timeout: Duration) -> ReadBody {
-        let refused = |fault| ReadBody { bytes: Vec::new(), members: Err(fault) };
-        if self.0.is_empty() {
-            return ReadBody::none();
+        match read_bytes(self.0, request.headers(), limit, timeout).await {
+            Ok(bytes) => ReadBody { members: parse(&bytes, request.headers()), bytes },
+            Err(fault) => ReadBody { bytes: Vec::new(), members: Err(fault) },
         }
-        let bytes = match tokio::time::timeout(timeout, self.0.into_bytes_limit(limit)).await {
-            Err(_) => return refused(BodyFault::Timeout),
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => return refused(BodyFault::TooLarge),
-            Ok(Err(_)) => return refused(BodyFault::Malformed),
-            Ok(Ok(bytes)) => Vec::from(bytes),
-        };
-        if bytes.is_empty() {
-            return ReadBody::none();
-        }
-        let mut types = request.headers().get_all(CONTENT_TYPE).iter();
-        let only_type = types.next().filter(|_| types.next().is_none());
-        if !is_json(only_type.and_then(|value| value.to_str().ok())) {
-            return refused(BodyFault::MediaType);
-        }
-        let members = serde_json::from_slice::<Map<String, Value>>(&bytes).map(Members).map_err(|_| BodyFault::Malformed);
-        ReadBody { bytes, members }
     }
+}
+
+/// Reads a body whose bytes mean what they say.
+pub(crate) async fn read_bytes(body: Body, headers: &HeaderMap, limit: usize, timeout: Duration) -> Result<Vec<u8>, BodyFault> {
+    let bytes = read_whole(body, headers, limit, timeout).await?;
+    // RFC 9110 section 8.4: we decode nothing.
+    let mut codings = members(headers, CONTENT_ENCODING).filter(|coding| !coding.is_empty());
+    if !bytes.is_empty() && codings.any(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+        return Err(BodyFault::MediaType);
+    }
+    Ok(bytes)
+}
+
+/// Reads a body whole. One that says it is too large is refused before anything of it is read.
+async fn read_whole(body: Body, headers: &HeaderMap, limit: usize, timeout: Duration) -> Result<Vec<u8>, BodyFault> {
+    if body.is_empty() {
+        return Ok(Vec::new());
+    }
+    if announced_length(headers).is_some_and(|length| length > limit as u64) {
+        return Err(BodyFault::TooLarge);
+    }
+    match tokio::time::timeout(timeout, body.into_bytes_limit(limit)).await {
+        Err(_) => Err(BodyFault::Timeout),
+        Ok(Err(ReadBodyError::PayloadTooLarge)) => Err(BodyFault::TooLarge),
+        Ok(Err(_)) => Err(BodyFault::Malformed),
+        Ok(Ok(bytes)) => Ok(Vec::from(bytes)),
+    }
+}
+
+/// `Content-Length`, which is one number by now: hyper refuses every other.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// The members of an object. White space and `null`, which generated clients send for a body that is not set, are no body.
+fn parse(bytes: &[u8], headers: &HeaderMap) -> Result<Members, BodyFault> {
+    // RFC 8259 section 8.1 lets a parser ignore a byte order mark.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
+    if text.is_empty() || text == b"null" {
+        return Ok(Members(Map::new()));
+    }
+    let mut types = lines(headers, CONTENT_TYPE);
+    let only_type = types.next().filter(|_| types.next().is_none());
+    if !only_type.is_some_and(|content_type| is_json(&String::from_utf8_lossy(content_type))) {
+        return Err(BodyFault::MediaType);
+    }
+    serde_json::from_slice(text).map(Members).map_err(|_| BodyFault::Malformed)
 }
 
 impl ReadBody {
@@ -126,11 +159,9 @@ impl ReadBody {
             return Self::none();
         }
         let members = Ok(Members(Map::new()));
-        match tokio::time::timeout(timeout, body.into_bytes_limit(limit)).await {
-            Ok(Ok(bytes)) => Self { bytes: Vec::from(bytes), members },
-            Ok(Err(ReadBodyError::PayloadTooLarge)) => Self { bytes: Vec::new(), members: Err(BodyFault::TooLarge) },
-            Ok(Err(_)) => Self { bytes: Vec::new(), members: Err(BodyFault::Malformed) },
-            Err(_) => Self { bytes: Vec::new(), members: Err(BodyFault::Timeout) },
+        match read_whole(body, request.headers(), limit, timeout).await {
+            Ok(bytes) => Self { bytes, members },
+            Err(fault) => Self { bytes: Vec::new(), members: Err(fault) },
         }
     }
 
@@ -177,8 +208,7 @@ impl Members {
 }
 
 /// `application/json`, without a charset or with UTF-8.
-fn is_json(content_type: Option<&str>) -> bool {
-    let Some(content_type) = content_type else { return false };
+fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     let charset = parts.filter_map(|part| part.split_once('=')).find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
@@ -191,16 +221,42 @@ fn is_json(content_type: Option<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use poem::http::HeaderValue;
+
     use super::*;
 
     #[test]
     fn only_json_in_utf_8_is_taken() {
-        for good in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\"", "application/json; v=1"] {
-            assert!(is_json(Some(good)), "{good}");
+        for good in [
+            "application/json; name=张三",
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON;charset=\"UTF-8\"",
+            "application/json; v=1",
+        ] {
+            assert!(is_json(good), "{good}");
         }
         for bad in ["text/plain", "application/json; charset=gbk", "application/x-www-form-urlencoded", "application/jsonp", ""] {
-            assert!(!is_json(Some(bad)), "{bad}");
+            assert!(!is_json(bad), "{bad}");
         }
-        assert!(!is_json(None));
+    }
+
+    fn parsed(body: &[u8]) -> Option<usize> {
+        let json = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        parse(body, &json.into_iter().collect()).ok().map(|members| members.map().len())
+    }
+
+    #[test]
+    fn what_says_nothing_is_no_body() {
+        for body in [&b""[..], b" \r\n\t", b"null", b" null\n", b"\xef\xbb\xbf", b"\xef\xbb\xbfnull"] {
+            assert_eq!(parsed(body), Some(0), "{body:?}");
+            assert!(parse(body, &HeaderMap::new()).is_ok(), "what is no body has no type either");
+        }
+        for body in [&b"{\"a\":1}"[..], b"\xef\xbb\xbf{\"a\":1}", b"\n{\"a\":1} "] {
+            assert_eq!(parsed(body), Some(1), "{body:?}");
+        }
+        for body in [&b"nul"[..], b"NULL", b"[]", b"\xef\xbb{}", b"\xef\xbb\xbf\xef\xbb\xbf{}", b"\xfe\xff\0{"] {
+            assert_eq!(parsed(body), None, "{body:?}");
+        }
     }
 }

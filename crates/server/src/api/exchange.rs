@@ -8,10 +8,12 @@ use bo_auth_service::{Error, RequestFacts};
 use percent_encoding::percent_decode_str;
 use poem::Request;
 use poem::http::HeaderName;
-use poem::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, ORIGIN, USER_AGENT};
+use poem::http::header::{AUTHORIZATION, ORIGIN};
 
 use super::body::{BodyFault, ReadBody};
 use super::parameters::{AREA, OWNER_ID, SHARE_FIRST, SHARE_SECOND, STAMP, SYS_ID};
+use super::preference::wants_representation;
+use crate::header_field::user_agent;
 use crate::language::Language;
 use crate::proxy::{address_text, client_address};
 
@@ -24,6 +26,7 @@ pub(super) struct Exchange<'a> {
     pub(super) language: Language,
     body: &'a ReadBody,
     address: String,
+    user_agent: Option<Cow<'a, str>>,
     query: Vec<(Cow<'a, str>, Cow<'a, str>)>,
     /// The first header or parameter that could not be read.
     unreadable: Option<&'static str>,
@@ -57,8 +60,9 @@ impl<'a> Exchange<'a> {
         let query = read_query(request.uri().query().unwrap_or_default(), &mut unreadable);
         let is_second_version = headers[2].is_some_and(|stamp| stamp.starts_with("v2."));
         Self {
-            language: Language::negotiate(request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())),
+            language: Language::of(request.headers()),
             address: address_text(client_address(request)),
+            user_agent: user_agent(request.headers()),
             // Only a stamp of the second version covers them.
             signed_headers: if is_second_version { signed_headers(request) } else { Vec::new() },
             request,
@@ -87,7 +91,6 @@ impl<'a> Exchange<'a> {
             return Err(Error::BadRequest);
         }
         let [owner_id, sys_id, stamp, first_share_user_id, second_share_user_id, area_code, authorization] = self.headers;
-        let text = |name: HeaderName| self.request.headers().get(name).and_then(|value| value.to_str().ok());
         let uri = self.request.original_uri();
         Ok(RequestFacts {
             owner_id,
@@ -98,9 +101,10 @@ impl<'a> Exchange<'a> {
             area_code,
             authorization,
             plugin: self.query("_nodejs"),
-            origin: text(ORIGIN),
+            // An origin is ASCII; whatever else is sent is listed nowhere.
+            origin: self.request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()),
             address: &self.address,
-            user_agent: text(USER_AGENT),
+            user_agent: self.user_agent.as_deref(),
             signed: SignedRequest {
                 method: self.request.method().as_str(),
                 path: uri.path(),
@@ -142,8 +146,7 @@ impl<'a> Exchange<'a> {
 
     /// `Prefer: return=representation` (RFC 7240 section 4.2).
     pub(super) fn wants_representation(&self) -> bool {
-        let values = self.request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split([',', ';'])).any(|preference| preference.trim().eq_ignore_ascii_case("return=representation"))
+        wants_representation(self.request.headers())
     }
 
     /// The request's parameters whose names begin with `_`: what a plugin may see.

@@ -5,6 +5,7 @@ pub(crate) mod body;
 pub mod examples;
 mod exchange;
 pub mod parameters;
+mod preference;
 pub mod refusals;
 mod replies;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use bo_auth_service::login::LoginRequest;
 use bo_auth_service::{Error, Service, Shaping};
+use poem::http::{HeaderName, HeaderValue};
 use poem::{Body, Request};
 use poem_openapi::param::Path;
 use poem_openapi::{OpenApi, OpenApiService};
@@ -38,6 +40,10 @@ pub struct V3 {
 
 /// Where the routes stand.
 pub const PREFIX: &str = "/bo/api/v3";
+
+/// RFC 7240 section 3.
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const RETURN_REPRESENTATION: HeaderValue = HeaderValue::from_static("return=representation");
 
 /// The routes as an endpoint.
 pub fn service(v3: V3) -> OpenApiService<V3, ()> {
@@ -201,7 +207,10 @@ impl V3 {
             let refresh_token = exchange.refresh_token(body)?;
             self.service.logout(&facts, refresh_token, exchange.query("scope"), &mut shaping).await
         };
-        let result = result.await.map(|receipt| LogoutReply::new(&receipt, exchange.wants_representation(), exchange.language));
-        self.answerer.answer(&exchange, shaping, "/bo/api/v3/auth/token/logout", result).await
+        let represents = exchange.wants_representation();
+        let result = result.await.map(|receipt| LogoutReply::new(&receipt, represents, exchange.language));
+        let applied = represents && result.is_ok();
+        let reply = self.answerer.answer(&exchange, shaping, "/bo/api/v3/auth/token/logout", result).await;
+        if applied { reply.with_header(PREFERENCE_APPLIED, RETURN_REPRESENTATION) } else { reply }
     }
 }

@@ -117,6 +117,11 @@ fn complete_components(components: &mut Value, supplement: &Supplement) -> Resul
         let schema = components.pointer_mut(&pointer).ok_or_else(|| DocumentError::Unknown(format!("schema {schema}")))?;
         allow_null(schema);
     }
+    for schema in &supplement.nullable_bodies {
+        let found = components.pointer_mut(&format!("/schemas/{schema}"));
+        let schema = found.ok_or_else(|| DocumentError::Unknown(format!("schema {schema}")))?;
+        schema["nullable"] = true.into();
+    }
     for Constraint { schema, property, members } in &supplement.constraints {
         let pointer = format!("/schemas/{schema}/properties/{property}");
         let target = components.pointer_mut(&pointer).and_then(Value::as_object_mut);

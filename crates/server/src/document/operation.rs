@@ -13,6 +13,11 @@ pub(super) fn complete(operation: &mut Value, describe: impl Fn(&str) -> Operati
     let description = describe(id);
     complete_parameters(members, &description.parameters);
     complete_security(members, &description.security);
+    if description.needs_body
+        && let Some(body) = members.get_mut("requestBody")
+    {
+        body["required"] = true.into();
+    }
     if !description.errors.is_empty() {
         let responses = members.entry("responses").or_insert_with(|| json!({}));
         errors::complete(responses, &description.errors);

@@ -67,7 +67,8 @@ fn describe(operation: &str) -> OperationDescription {
         error(401, 40112, "TOKEN_INVALID", "用户认证信息无效", "the access token is not valid"),
     ];
     match operation {
-        "both" => OperationDescription { parameters: vec![owner, id], errors, security: vec!["stamp"], success: None },
+        "both" => OperationDescription { parameters: vec![owner, id], errors, security: vec!["stamp"], ..OperationDescription::default() },
+        "public" => OperationDescription { needs_body: true, ..OperationDescription::default() },
         _ => OperationDescription::default(),
     }
 }
@@ -82,6 +83,7 @@ fn supplement() -> Supplement {
         security_schemes: Map::new(),
         constraints: vec![Constraint { schema: "Asked", property: "userName", members }],
         nullable_schemas: vec!["Asked"],
+        nullable_bodies: vec!["Asked"],
     }
 }
 

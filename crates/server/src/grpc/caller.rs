@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, FORWARDED, VIA};
 use poem::Request;
 use tonic::Status;
 
+use crate::header_field::lines;
 use crate::legacy::fleets::{Fleets, GatewayRefusal, host_of};
 use crate::proxy::client_address;
 
@@ -21,12 +22,13 @@ pub(super) struct Caller {
 /// The fleet that the request's sender speaks for.
 pub(super) fn of(request: &Request, fleets: &Fleets) -> Result<Caller, Status> {
     let headers = request.headers();
-    let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    // A gateway may pass on what its user has sent beside what is its own.
+    let tokens = lines(headers, AUTHORIZATION).filter_map(bearer);
     let address = client_address(request);
     // A proxy on this machine speaks for the world, listed among the trusted or not.
     let came_through_proxy = headers.contains_key(FORWARDED) || headers.contains_key(VIA) || headers.contains_key("x-forwarded-for");
     let host = host_of(headers, request.uri());
-    match fleets.of_gateway(host.as_deref(), token, address.is_loopback() && !came_through_proxy) {
+    match fleets.of_gateway(host.as_deref(), tokens, address.is_loopback() && !came_through_proxy) {
         Ok(served) => Ok(Caller { fleet: Arc::clone(&served.fleet), address: address.to_string() }),
         Err(GatewayRefusal::Unknown) => Err(Status::unauthenticated("show the fleet's service token: authorization: Bearer TOKEN")),
         Err(GatewayRefusal::Remote) => {
@@ -38,7 +40,7 @@ pub(super) fn of(request: &Request, fleets: &Fleets) -> Result<Caller, Status> {
     }
 }
 
-fn bearer(text: &str) -> Option<&str> {
-    let (scheme, token) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(b"bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }

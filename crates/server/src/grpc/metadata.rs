@@ -1,5 +1,6 @@
 //! What a call says of itself: how large that may be, and which encodings of messages are known.
 
+use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use poem::Request;
 use tonic::Status;
@@ -17,15 +18,15 @@ pub(super) fn check(request: &Request) -> Result<(), Status> {
     if headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() > METADATA_BYTES {
         return Err(Status::resource_exhausted("the metadata is too large"));
     }
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let is_known = |value: &str, known: &[&str]| {
-        let essence = value.split(';').next().unwrap_or_default().trim();
-        known.iter().any(|known| essence.eq_ignore_ascii_case(known))
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let is_known = |value: &[u8], known: &[&str]| {
+        let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        known.iter().any(|known| essence.eq_ignore_ascii_case(known.as_bytes()))
     };
-    if !text(CONTENT_TYPE.as_str()).is_some_and(|value| is_known(value, &MICRO_TYPES[..2])) {
+    if !value(CONTENT_TYPE.as_str()).is_some_and(|value| is_known(value, &MICRO_TYPES[..2])) {
         return Err(Status::unimplemented("messages are protobuf: content-type application/grpc or application/grpc+proto"));
     }
-    if text("x-content-type").is_some_and(|value| !is_known(value, &MICRO_TYPES)) {
+    if value("x-content-type").is_some_and(|value| !is_known(value, &MICRO_TYPES)) {
         return Err(Status::unimplemented("messages are protobuf: x-content-type application/grpc or application/grpc+proto"));
     }
     Ok(())
@@ -42,6 +43,7 @@ mod tests {
         for (headers, expected) in [
             (&[("content-type", "application/grpc")][..], Code::Ok),
             (&[("content-type", "application/grpc+proto")], Code::Ok),
+            (&[("content-type", "application/grpc; name=张三")], Code::Ok),
             (&[("content-type", "application/grpc+json")], Code::Unimplemented),
             (&[("content-type", "application/grpc"), ("x-content-type", "application/protobuf")], Code::Ok),
             (&[("content-type", "application/grpc"), ("x-content-type", "application/json")], Code::Unimplemented),

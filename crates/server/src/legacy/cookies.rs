@@ -5,19 +5,27 @@ use std::time::Duration;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
+use crate::header_field::lines;
+
 /// How many cookies of one name are looked at: pages of other paths or parent domains may have added theirs.
 const COOKIES: usize = 4;
 
 /// The values of the cookies of this name, without those that are empty, in the order in which they came.
 pub(crate) fn read(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
-    let values = pairs.filter(|(found, _)| found.trim() == name).map(|(_, value)| unquoted(value.trim()));
-    values.filter(|value| !value.is_empty()).take(COOKIES).map(str::to_owned).collect()
+    // Byte by byte and pair by pair: cookies of others may hold anything.
+    let pairs = lines(headers, COOKIE).flat_map(|line| line.split(|byte| *byte == b';'));
+    let values = pairs.filter_map(|pair| value_of(pair, name.as_bytes()));
+    values.take(COOKIES).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
-fn unquoted(value: &str) -> &str {
-    value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
+/// The value of a pair of this name, unless it is empty.
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let value = pair.trim_ascii().strip_prefix(name)?.trim_ascii_start().strip_prefix(b"=")?;
+    Some(unquoted(value.trim_ascii())).filter(|value| !value.is_empty())
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value)
 }
 
 /// Sets the cookie: for no script to read, for no other site's request to carry, and under TLS for nothing else.
@@ -59,6 +67,24 @@ mod tests {
             }
             assert_eq!(read(&map, "userlogin"), expected, "{headers:?}");
         }
+    }
+
+    #[test]
+    fn a_foreign_cookie_hides_nothing() {
+        for foreign in ["nick=张三".as_bytes(), b"nick=caf\xe9", b"\xff\xfe", b"\xff=\xff", b"=", b"nick"] {
+            for line in [
+                [foreign, b"; userlogin=abc"].concat(),
+                [b"userlogin=abc; ", foreign].concat(),
+                [foreign, b";userlogin=abc;", foreign].concat(),
+            ] {
+                let mut map = HeaderMap::new();
+                map.append(COOKIE, HeaderValue::from_bytes(&line).unwrap());
+                assert_eq!(read(&map, "userlogin"), ["abc"], "{line:?}");
+            }
+        }
+        // One of ours that nobody has made is there all the same.
+        let forged = HeaderValue::from_bytes(b"userlogin=\xff").unwrap();
+        assert_eq!(read(&HeaderMap::from_iter([(COOKIE, forged)]), "userlogin"), ["\u{fffd}"]);
     }
 
     #[test]

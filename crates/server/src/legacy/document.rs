@@ -46,7 +46,7 @@ impl OpenApi for Described {
 
 fn describe(operation_id: &str) -> OperationDescription {
     let security = if operation_id == "signIn" { Vec::new() } else { vec!["sessionCookie"] };
-    OperationDescription { security, ..OperationDescription::default() }
+    OperationDescription { security, needs_body: true, ..OperationDescription::default() }
 }
 
 fn supplement() -> Supplement {
@@ -68,6 +68,7 @@ fn supplement() -> Supplement {
             constrain("SignInRequest", "password", json!({"minLength": 1, "maxLength": 1024, "example": "correct horse"})),
         ],
         nullable_schemas: vec!["SignInRequest"],
+        nullable_bodies: Vec::new(),
     }
 }
 

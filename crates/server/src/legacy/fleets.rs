@@ -68,8 +68,13 @@ impl Fleets {
     ///
     /// # Errors
     /// Where it may not, or does not say which.
-    pub fn of_gateway(&self, host: Option<&str>, token: Option<&str>, is_local: bool) -> Result<&ServedFleet, GatewayRefusal> {
-        if let Some(served) = token.and_then(|token| self.with_token(token)) {
+    pub fn of_gateway<'a>(
+        &self,
+        host: Option<&str>,
+        tokens: impl IntoIterator<Item = &'a [u8]>,
+        is_local: bool,
+    ) -> Result<&ServedFleet, GatewayRefusal> {
+        if let Some(served) = tokens.into_iter().find_map(|token| self.with_token(token)) {
             return Ok(served);
         }
         let open: Vec<&ServedFleet> = self.0.iter().filter(|served| served.service_token.is_none()).collect();
@@ -93,10 +98,8 @@ impl Fleets {
     }
 
     /// Compares with every token, in the same time.
-    fn with_token(&self, token: &str) -> Option<&ServedFleet> {
-        let fits = |served: &ServedFleet| {
-            served.service_token.as_ref().is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(token.as_bytes())))
-        };
+    fn with_token(&self, token: &[u8]) -> Option<&ServedFleet> {
+        let fits = |served: &ServedFleet| served.service_token.as_ref().is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(token)));
         self.0.iter().fold(None, |found, served| if fits(served) { Some(served) } else { found })
     }
 }
@@ -192,7 +195,7 @@ mod tests {
         assert_eq!(owner(one.of_gateway(Some("127.0.0.1"), None, true).ok()).as_deref(), Some("a"));
         assert_eq!(one.of_gateway(Some("a.example"), None, false).unwrap_err(), GatewayRefusal::Remote);
         // What a gateway passes on of its users is no token of ours.
-        assert!(one.of_gateway(None, Some("of a user"), true).is_ok());
+        assert!(one.of_gateway(None, [&b"of a user"[..]], true).is_ok());
 
         let several = Fleets::open(&[
             fleet("a", &["a.example"], Some("token-a")),
@@ -201,13 +204,14 @@ mod tests {
         ]);
         let several = several.unwrap();
         for (host, token, is_local, expected) in [
-            (None, Some("token-a"), false, Ok("a")),
+            (None, Some(b"token-a"), false, Ok("a")),
             (Some("b.example"), None, true, Ok("b")),
             (Some("a.example"), None, true, Err(GatewayRefusal::Ambiguous)),
             (Some("b.example"), None, false, Err(GatewayRefusal::Unknown)),
-            (None, Some("token-b"), false, Err(GatewayRefusal::Unknown)),
+            (None, Some(b"token-b"), false, Err(GatewayRefusal::Unknown)),
         ] {
-            let found = several.of_gateway(host, token, is_local).map(|served| served.fleet.owner_id.to_string());
+            let tokens = token.map(|token: &[u8; 7]| token.as_slice());
+            let found = several.of_gateway(host, tokens, is_local).map(|served| served.fleet.owner_id.to_string());
             assert_eq!(found, expected.map(str::to_owned), "{host:?} {token:?} {is_local}");
         }
         let closed = Fleets::open(&[fleet("a", &[], Some("token-a"))]).unwrap();

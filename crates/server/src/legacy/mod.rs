@@ -13,7 +13,7 @@ use std::time::Duration;
 use bo_auth_service::legacy_session::{LegacyCaller, LegacySignIn};
 use bo_auth_service::{Error, RequestFacts, Service};
 use http::HeaderValue;
-use http::header::{HOST, ORIGIN, SET_COOKIE, USER_AGENT};
+use http::header::{HOST, ORIGIN, SET_COOKIE};
 use poem::Request;
 use poem_openapi::{Object, OpenApi, OpenApiService};
 
@@ -25,6 +25,7 @@ use crate::api::Causes;
 use crate::api::body::{JsonBody, ReadBody};
 use crate::cross_origin::AllowedOrigin;
 use crate::fault::{Fault, FaultKind};
+use crate::header_field::user_agent;
 use crate::proxy::{address_text, client_address, is_https};
 
 /// Where the routes stand.
@@ -120,14 +121,14 @@ impl V1 {
             return Err(LegacyRefusal::of(Errno::SESSION));
         }
         let address = address_text(client_address(request));
-        let facts = facts(request, &address);
+        let facts = RequestFacts::of_legacy(&address, None);
         let ended = self.service.legacy_sign_out(&fleet.fleet, &facts, LegacyCaller::Client, &cookies).await;
         ended.map_err(|error| refused(&error))
     }
 
     async fn user_name(&self, request: &Request, fleet: &ServedFleet) -> Result<String, LegacyRefusal> {
         let address = address_text(client_address(request));
-        let facts = facts(request, &address);
+        let facts = RequestFacts::of_legacy(&address, None);
         let mut refusal = LegacyRefusal::of(Errno::SESSION);
         for cookie in cookies::read(request.headers(), &fleet.cookie) {
             match self.service.legacy_user_name(&fleet.fleet, &facts, &cookie).await {
@@ -143,7 +144,8 @@ impl V1 {
             return Err(LegacyRefusal::from(&Fault::of(fault.kind())));
         }
         let address = address_text(client_address(request));
-        let facts = facts(request, &address);
+        let user_agent = user_agent(request.headers());
+        let facts = RequestFacts::of_legacy(&address, user_agent.as_deref());
         let stale = cookies::read(request.headers(), &fleet.cookie);
         let opened = async {
             let members = body.members()?;
@@ -197,11 +199,6 @@ pub(crate) fn refused(error: &Error) -> LegacyRefusal {
         tracing::error!(contract = "v1.0", errno = refusal.errno.code, error = %Causes(error), "a request failed");
     }
     refusal
-}
-
-fn facts<'a>(request: &'a Request, address: &'a str) -> RequestFacts<'a> {
-    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    RequestFacts::of_legacy(address, user_agent)
 }
 
 fn with_cookie<T>(mut reply: LegacyReply<T>, cookie: Option<HeaderValue>) -> LegacyReply<T> {

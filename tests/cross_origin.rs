@@ -1,14 +1,19 @@
 //! Browsers (contract 1.2): preflights from the index of all systems, requests by their own system's list.
 
+use bo_auth_core::identifier::SystemId;
+use bo_auth_store::record::SystemRecord;
 use http::Method;
 use serde_json::json;
 
+use crate::admin::administrator::{Administrator, assert_problem};
 use crate::support::{Answer, Session, System, TestApp, TestRequest, route};
 
 each_backend!(
     a_preflight_is_answered_from_the_index_of_all_systems,
     a_request_is_checked_against_its_own_system,
     an_early_refusal_can_be_read_by_any_listed_origin,
+    a_system_allows_headers_of_its_own,
+    an_origin_is_set_as_browsers_send_it,
 );
 
 const HOME: &str = "https://app.example";
@@ -43,7 +48,9 @@ async fn a_preflight_is_answered_from_the_index_of_all_systems(app: TestApp) {
             assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE"));
             let headers = answer.header("access-control-allow-headers").unwrap().to_lowercase();
             for name in
-                ["XownerId", "XsysId", "XverifyApi", "XuserFromFirstShareId", "XuserFromSecondShareId", "XfilterAreaCode", "Authorization"]
+                "XownerId XsysId XverifyApi XuserFromFirstShareId XuserFromSecondShareId XfilterAreaCode Authorization Content-Type \
+                 Accept-Language Prefer X-Requested-With X-Request-Id traceparent tracestate baggage sentry-trace"
+                    .split(' ')
             {
                 assert!(headers.split(", ").any(|allowed| allowed == name.to_lowercase()), "{name}");
             }
@@ -63,7 +70,7 @@ async fn a_request_is_checked_against_its_own_system(app: TestApp) {
     let from = async |session: &Session, origin: &str| session.current_user().header("Origin", origin).send().await;
     let answer = from(&session, HOME).await;
     assert_eq!((answer.status, allowed(&answer)), (200, Some(HOME)));
-    assert_eq!(answer.header("access-control-expose-headers"), Some("X-Plugin-Error, X-Request-Id, Retry-After"));
+    assert_eq!(answer.header("access-control-expose-headers"), Some("X-Plugin-Error, X-Request-Id, Retry-After, Date, Preference-Applied"));
     // The server answers, and the browser keeps it from the page.
     for origin in [OTHER, STRANGER] {
         let answer = from(&session, origin).await;
@@ -89,4 +96,66 @@ async fn an_early_refusal_can_be_read_by_any_listed_origin(app: TestApp) {
     // What is taken from the list is gone from the index.
     home.change(json!({"allowedOrigins": []})).await;
     assert_eq!(allowed(&preflight(&app, route::LOGOUT, HOME).send().await), None);
+}
+
+/// The headers that a preflight from `HOME` is told.
+async fn allowed_headers(app: &TestApp, origin: &str) -> Option<String> {
+    let answer = preflight(app, route::LOGOUT, origin).send().await;
+    answer.header("access-control-allow-headers").map(str::to_owned)
+}
+
+async fn a_system_allows_headers_of_its_own(app: TestApp) {
+    let (mut home, _) = systems(&app).await;
+    let usual = allowed_headers(&app, HOME).await.unwrap();
+    home.change(json!({"allowedHeaders": ["X-App-Version", "elastic-apm-traceparent"]})).await;
+    let own = allowed_headers(&app, HOME).await.unwrap();
+    assert_eq!(own, format!("{usual}, X-App-Version, elastic-apm-traceparent"));
+    assert_eq!(allowed_headers(&app, OTHER).await.as_ref(), Some(&usual), "of another origin");
+    assert_eq!(allowed_headers(&app, STRANGER).await, None);
+    home.change(json!({"allowedHeaders": null})).await;
+    assert_eq!(allowed_headers(&app, HOME).await, Some(usual));
+}
+
+async fn an_origin_is_set_as_browsers_send_it(app: TestApp) {
+    let (home, _) = systems(&app).await;
+    let admin = Administrator::of_tenant(&app, &home.tenant).await;
+    let tenant = format!("/tenants/{}", home.tenant.owner_id);
+    let system = format!("{tenant}/systems/home");
+    for (written, right) in [
+        ("https://New.Example", "https://new.example"),
+        ("https://new.example:443", "https://new.example"),
+        ("https://new.example/", "https://new.example"),
+        ("https://例子.example", "https://xn--fsqu00a.example"),
+    ] {
+        let settings = json!({"settings": {"allowedOrigins": [HOME, written]}});
+        for refused in [
+            admin.patch(&system, "*", &settings).await,
+            admin.patch(&tenant, "*", &settings).await,
+            admin.post(&format!("{tenant}/systems"), &json!({"sysId": "new", "settings": settings["settings"]})).await,
+        ] {
+            assert_problem(&refused, 422, "REFUSED");
+            let detail = refused.json()["detail"].to_string();
+            assert!(detail.contains(&format!("`{right}`")), "{detail}");
+        }
+        let settings = json!({"settings": {"allowedOrigins": [HOME, right]}});
+        assert_eq!(admin.patch(&system, "*", &settings).await.status, 200);
+        let told = preflight(&app, route::LOGOUT, right).send().await;
+        assert_eq!(allowed(&told), Some(right));
+    }
+    // What was stored before such spellings were refused means what it meant to mean, and hinders no other change.
+    let stored = SystemRecord {
+        sys_id: SystemId::parse("old").unwrap(),
+        name: "old".to_owned(),
+        settings: json!({"allowedOrigins": ["HTTPS://Old.Example:443"]}),
+        disabled: false,
+        updated_at: app.now(),
+    };
+    app.service().db.insert_system(&home.tenant.owner_id, &stored, app.now()).await.unwrap();
+    let changed = admin.patch(&format!("{tenant}/systems/old"), "*", &json!({"name": "older"})).await;
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let told = preflight(&app, route::LOGOUT, "https://old.example").send().await;
+    assert_eq!(allowed(&told), Some("https://old.example"));
+    let request = home.tenant.web().request(Method::GET, route::SESSIONS).header("XsysId", "old");
+    let answer = request.header("Origin", "https://old.example").send().await;
+    assert_eq!(allowed(&answer), Some("https://old.example"), "{}", answer.text());
 }

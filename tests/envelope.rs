@@ -15,6 +15,7 @@ one_backend!(Local:
     unknown_routes_are_answered_in_the_envelope,
     a_method_that_is_not_allowed_is_told_which_are,
     head_and_options_do_nothing,
+    legacy_systems_answer_200_to_what_no_operation_has_seen,
     an_address_is_limited_before_anything_else,
     the_rate_recovers_with_time,
     texts_follow_the_language_and_codes_do_not,
@@ -108,6 +109,59 @@ async fn legacy_systems_answer_200_always(app: TestApp) {
     assert_eq!(session.logout().send().await.status, 200);
 }
 
+async fn legacy_systems_answer_200_to_what_no_operation_has_seen(app: TestApp) {
+    app.restart_with(|configuration| configuration.address_requests_per_minute = 600).await;
+    let tenant = app.with_tenant("acme").await;
+    let legacy = tenant.with_system("legacy", json!({"legacyStatus200": true})).await;
+    let session = tenant.with_user("li").await.of(&legacy).log_in().await;
+    let login = || session.user.login();
+    let logout = || session.logout_by(Method::DELETE);
+    let json = "application/json";
+    for (request, kind, parameter) in [
+        (login().body(json, "{"), FaultKind::BAD_REQUEST, ""),
+        (login().body(json, "x".repeat(65 << 10)), FaultKind::PAYLOAD_TOO_LARGE, ""),
+        (login().body("text/plain", "x"), FaultKind::MEDIA_TYPE_UNSUPPORTED, ""),
+        (login().body(json, "{}"), FaultKind::PARAMETER_MISSING, "userName"),
+        (logout().repeat("XverifyApi", "x"), FaultKind::PARAMETER_INVALID, "XverifyApi"),
+        (logout().repeat("Authorization", "x"), FaultKind::TOKEN_INVALID, ""),
+        (logout().header("XfilterAreaCode", "张"), FaultKind::PARAMETER_INVALID, "XfilterAreaCode"),
+        (logout().repeat_query("scope", "all").repeat_query("scope", "all"), FaultKind::PARAMETER_INVALID, "scope"),
+        (logout().method(Method::PUT), FaultKind::METHOD_NOT_ALLOWED, ""),
+        (logout().path("/bo/api/v3/nothing"), FaultKind::ROUTE_UNKNOWN, ""),
+        (logout().path("/bo/api/v3/%ff"), FaultKind::BAD_REQUEST, ""),
+    ] {
+        let answer = request.send().await;
+        assert_eq!((answer.status, answer.text()), (200, envelope(kind, parameter).as_str()));
+    }
+    // Headers that name no system, or another one, ask for nothing; nor does a path that is not the contract's.
+    for (request, status) in [
+        (logout().method(Method::PUT).repeat("XsysId", "legacy"), 405),
+        (logout().method(Method::PUT).header("XsysId", "nowhere"), 405),
+        (logout().method(Method::PUT).header("XownerId", "nobody"), 405),
+        (logout().method(Method::PUT).without("XsysId"), 405),
+        (logout().path("/nothing"), 404),
+        (logout().header("XsysId", "nowhere"), 404),
+        (login().body(json, "{").without("XownerId"), 400),
+    ] {
+        let answer = request.send().await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    session.assert_live().await;
+    // A tenant's own setting reaches its default system, which need not be named.
+    let mut web = tenant.web();
+    web.change(json!({"legacyStatus200": true})).await;
+    let unnamed = logout().method(Method::PUT).without("XsysId").send().await;
+    assert_eq!((unnamed.status, unnamed.error_code().as_str()), (200, "METHOD_NOT_ALLOWED"));
+    let limited = loop {
+        let answer = logout().method(Method::PUT).send().await;
+        if answer.error_code() == "RATE_LIMITED" {
+            break answer;
+        }
+    };
+    assert_eq!(limited.status, 200);
+    assert!(limited.header("retry-after").is_some());
+}
+
 async fn limits_are_answered_with_when_to_come_again(app: TestApp) {
     for setting in ["addressRequestsPerMinute", "tenantRequestsPerMinute"] {
         let tenant = app.with_tenant("acme").await;
@@ -174,7 +228,7 @@ async fn texts_follow_the_language_and_codes_do_not(app: TestApp) {
     for language in ["", "zh", "zh-CN,en;q=0.8", "fr", "de-DE, *;q=0.1", "en;q=0"] {
         ask(language).await.assert_fault(FaultKind::VERIFY_API_INVALID);
     }
-    for language in ["en", "en-US,en;q=0.9", "EN-gb", "fr, en;q=0.2", "zh;q=0.1, en;q=0.2"] {
+    for language in ["中文, en", "en", "en-US,en;q=0.9", "EN-gb", "fr, en;q=0.2", "zh;q=0.1, en;q=0.2"] {
         let answer = ask(language).await;
         let expected = concat!(
             r#"{"code":40101,"success":false,"message":"XverifyApi is not valid","#,

@@ -5,6 +5,7 @@ pub mod address;
 pub mod area;
 pub mod digest;
 pub mod identifier;
+pub mod origin;
 pub mod password;
 pub mod password_rule;
 pub mod random;

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::origin::spelling_of_origin;
 
 /// The cipher of `XverifyApi` and of passwords on their way (contract 1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +102,8 @@ pub struct SystemSettings {
     pub response_schema: ResponseSchema,
     /// Origins that browsers may call from: exact, no wildcard.
     pub allowed_origins: Vec<String>,
+    /// Headers that pages of these origins may send beside those that every page may.
+    pub allowed_headers: Vec<String>,
     /// Failed logins of one account from one address after which a captcha is asked for; four times as many of one
     /// address over all accounts, and of one account over all addresses.
     pub captcha_after_failures: u32,
@@ -138,6 +141,7 @@ impl Default for SystemSettings {
             default_plugin: None,
             response_schema: ResponseSchema::Camel,
             allowed_origins: Vec::new(),
+            allowed_headers: Vec::new(),
             captcha_after_failures: 3,
             password_min_length: 8,
             password_refuse_common: true,
@@ -167,10 +171,29 @@ impl SystemSettings {
                 }
             }
         }
-        let settings: Self =
+        let mut settings: Self =
             serde_json::from_value(serde_json::Value::Object(merged)).map_err(|error| Error::Settings(error.to_string()))?;
         settings.validate()?;
+        // Some were stored before another spelling was refused.
+        for origin in &mut settings.allowed_origins {
+            *origin = spelling_of_origin(origin).unwrap_or_default();
+        }
         Ok(settings)
+    }
+
+    /// Refuses, in what is to be set, what would be understood and yet never match.
+    ///
+    /// # Errors
+    /// [`Error::Settings`], with the right spelling.
+    pub fn verify_spelling(document: &serde_json::Value) -> Result<(), Error> {
+        let origins = document.get("allowedOrigins").and_then(serde_json::Value::as_array);
+        for origin in origins.into_iter().flatten().filter_map(serde_json::Value::as_str) {
+            if let Some(right) = spelling_of_origin(origin).filter(|right| right != origin) {
+                let text = format!("allowedOrigins: browsers send this origin as `{right}`; write it so");
+                return Err(Error::Settings(text));
+            }
+        }
+        Ok(())
     }
 
     /// The initialisation vector that was set, if any.
@@ -211,8 +234,11 @@ impl SystemSettings {
         if !(1..=128).contains(&self.password_min_length) {
             return refuse("passwordMinLength", "must be 1 to 128");
         }
-        if self.allowed_origins.iter().any(|origin| !is_origin(origin)) {
+        if self.allowed_origins.iter().any(|origin| spelling_of_origin(origin).is_none()) {
             return refuse("allowedOrigins", "must be exact origins such as https://app.example");
+        }
+        if self.allowed_headers.len() > HEADERS || !self.allowed_headers.iter().all(|name| is_header_name(name)) {
+            return refuse("allowedHeaders", "must be at most 32 names of headers, none of them `*`");
         }
         Ok(())
     }
@@ -223,14 +249,13 @@ fn parse_vector(text: &str) -> Option<[u8; 8]> {
     well_formed.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(u64::to_be_bytes)
 }
 
-/// RFC 6454 section 6.2: a scheme, `://`, a host and perhaps a port; nothing behind it.
-fn is_origin(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, authority)| {
-        !scheme.is_empty()
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-            && !authority.is_empty()
-            && authority.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*\\".contains(&byte))
-    })
+/// How many headers of its own a system may list.
+const HEADERS: usize = 32;
+
+/// A token (RFC 9110 section 5.6.2). `*` is one too, and stands for all headers in a preflight.
+fn is_header_name(text: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=64).contains(&text.len()) && text != "*" && text.bytes().all(is_token)
 }
 
 #[cfg(test)]
@@ -257,12 +282,30 @@ mod tests {
             json!({"cipherIv": "12"}),
             json!({"cipher": "des3"}),
             json!({"allowedOrigins": ["*"]}),
-            json!({"allowedOrigins": ["https://a.example/path"]}),
+            json!({"allowedOrigins": ["https://*.example"]}),
+            json!({"allowedHeaders": ["*"]}),
+            json!({"allowedHeaders": ["X-App, Cookie"]}),
+            json!({"allowedHeaders": ["X-应用"]}),
+            json!({"allowedHeaders": vec!["X-App"; 33]}),
             json!({"replayWindowSeconds": 10}),
             json!({"sessionLimit": 0}),
         ] {
             assert!(SystemSettings::from_documents(&[&document]).is_err(), "{document}");
         }
         assert!(SystemSettings::from_documents(&[&json!({"allowedOrigins": ["https://a.example:8443", "http://localhost"]})]).is_ok());
+    }
+
+    #[test]
+    fn an_origin_is_set_as_browsers_send_it_and_was_stored_otherwise() {
+        for (text, right) in [("https://App.Example", "https://app.example"), ("https://app.example:443", "https://app.example")] {
+            let document = json!({"allowedOrigins": ["http://localhost", text]});
+            let refused = SystemSettings::verify_spelling(&document).unwrap_err().to_string();
+            assert!(refused.contains(&format!("`{right}`")), "{refused}");
+            let settings = SystemSettings::from_documents(&[&document]).unwrap();
+            assert_eq!(settings.allowed_origins, ["http://localhost", right]);
+        }
+        for document in [json!({}), json!({"allowedOrigins": null}), json!({"allowedOrigins": ["https://app.example"]})] {
+            assert!(SystemSettings::verify_spelling(&document).is_ok(), "{document}");
+        }
     }
 }

@@ -262,8 +262,8 @@ fn endpoint(
 struct Origins(Arc<Service>);
 
 impl OriginIndex for Origins {
-    fn allows_any(&self, origin: &str) -> bool {
-        self.0.allows_origin(origin)
+    fn headers_of(&self, origin: &str) -> Option<String> {
+        self.0.headers_of_origin(origin)
     }
 }
 

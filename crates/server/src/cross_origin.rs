@@ -16,19 +16,19 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "XownerId, XsysId, XverifyApi, XuserFromFirstShareId, XuserFromSecondShareId, XfilterAreaCode, \
-     Authorization, Content-Type, Accept-Language, Prefer",
-);
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("X-Plugin-Error, X-Request-Id, Retry-After");
+const ALLOWED_HEADERS: &str = "XownerId, XsysId, XverifyApi, XuserFromFirstShareId, XuserFromSecondShareId, XfilterAreaCode, \
+     Authorization, Content-Type, Accept-Language, Prefer, X-Requested-With, X-Request-Id, \
+     traceparent, tracestate, baggage, sentry-trace";
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("X-Plugin-Error, X-Request-Id, Retry-After, Date, Preference-Applied");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
 
 /// Knows the origins of all systems.
 pub trait OriginIndex: Send + Sync + 'static {
-    /// Whether any system lists this origin, compared exactly.
-    fn allows_any(&self, origin: &str) -> bool;
+    /// The headers that pages of an origin may send beside those that every page may, each behind a comma; `None` where no
+    /// system lists the origin.
+    fn headers_of(&self, origin: &str) -> Option<String>;
 }
 
 /// Whether the request's own system lists its origin: set on the response (`response.set_data(AllowedOrigin(true))`) once
@@ -62,18 +62,19 @@ pub struct CrossOriginEndpoint<E> {
 }
 
 impl<E> CrossOriginEndpoint<E> {
-    fn is_listed(&self, origin: &HeaderValue) -> bool {
-        origin.to_str().is_ok_and(|origin| self.index.allows_any(origin))
+    fn headers_of(&self, origin: &HeaderValue) -> Option<String> {
+        self.index.headers_of(origin.to_str().ok()?)
     }
 
-    fn preflight(origin: HeaderValue, listed: bool) -> Response {
+    fn preflight(origin: HeaderValue, own_headers: Option<String>) -> Response {
+        let allowed = own_headers.map(|own| HeaderValue::try_from(format!("{ALLOWED_HEADERS}{own}")));
         let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
         let headers = response.headers_mut();
         headers.insert(VARY, VARY_ORIGIN);
-        if listed {
+        if let Some(Ok(allowed)) = allowed {
             allow(headers, origin);
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
-            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
         }
         response
@@ -91,15 +92,15 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
         let is_admin = crate::admin::owns(request.uri().path());
         match origin {
             Some(origin) if is_preflight => {
-                let listed = !is_admin && self.is_listed(&origin);
-                Either::Left(ready(Ok(Self::preflight(origin, listed))))
+                let own_headers = if is_admin { None } else { self.headers_of(&origin) };
+                Either::Left(ready(Ok(Self::preflight(origin, own_headers))))
             }
             origin => Either::Right(self.endpoint.call(request).map(|answer| {
                 let mut response = answer.map_or_else(poem::Error::into_response, IntoResponse::into_response);
                 response.headers_mut().append(VARY, VARY_ORIGIN);
                 if let Some(origin) = origin {
                     let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);
-                    if decided.unwrap_or_else(|| self.is_listed(&origin)) {
+                    if decided.unwrap_or_else(|| self.headers_of(&origin).is_some()) {
                         allow(response.headers_mut(), origin);
                         response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
                     }
@@ -127,8 +128,8 @@ mod tests {
     struct OnlyHome;
 
     impl OriginIndex for OnlyHome {
-        fn allows_any(&self, origin: &str) -> bool {
-            origin == HOME
+        fn headers_of(&self, origin: &str) -> Option<String> {
+            (origin == HOME).then(|| ", X-App".to_owned())
         }
     }
 
@@ -175,7 +176,9 @@ mod tests {
             assert_eq!(response.header(name), Some(value), "{name}");
         }
         let headers = response.header("access-control-allow-headers").unwrap();
-        assert!(headers.contains("XverifyApi") && headers.contains("Authorization"));
+        for name in ["XverifyApi", "Authorization", "traceparent", "sentry-trace", "X-App"] {
+            assert!(headers.split(", ").any(|listed| listed == name), "{name}");
+        }
     }
 
     #[tokio::test]

@@ -74,7 +74,7 @@ impl Background {
         repeat!(tasks, every(1_000), "reading plugins", |service| service.refresh_plugins().await);
         repeat!(tasks, every(200), "switching plugins off and on", |service| service.switch_plugins().await);
         repeat!(tasks, every(5_000), "saving what plugins did", |service| service.save_plugin_activity().await);
-        repeat!(tasks, every(5_000), "reading origins", |service| service.tenants.reload_origins(&service.db).await);
+        repeat!(tasks, every(5_000), "reading settings", |service| service.tenants.reload_settings(&service.db).await);
         repeat!(tasks, every(5_000), "measuring", |service| measure(service).await);
         repeat!(tasks, every(60_000), "forgetting", |service| forget_expired(service).await);
         repeat!(tasks, every(60_000), "cleaning up", |service| clean_up(service).await);

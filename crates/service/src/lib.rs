@@ -26,6 +26,7 @@ mod error;
 mod failed_sign_in;
 mod guesses;
 mod password_desk;
+mod settings_index;
 mod shaping;
 mod stamp_counter;
 mod tenant_registry;

@@ -141,7 +141,7 @@ impl Service {
         };
         service.revocations.load(service.clock.now()).await?;
         service.admission.load(&service.db, service.clock.now()).await?;
-        service.tenants.reload_origins(&service.db).await?;
+        service.tenants.reload_settings(&service.db).await?;
         service.refresh_plugins().await?;
         Ok(Arc::new(service))
     }
@@ -160,9 +160,15 @@ impl Service {
         Ok(DatabaseState { is_writable: health.is_writable, clock_skew: (!is_this_machine).then_some(skew) })
     }
 
-    /// Whether any system lists the origin.
-    pub fn allows_origin(&self, origin: &str) -> bool {
-        self.tenants.allows_origin(origin)
+    /// The headers that pages of an origin may send beside those that every page may, each behind a comma; `None` where no
+    /// system lists the origin.
+    pub fn headers_of_origin(&self, origin: &str) -> Option<String> {
+        self.tenants.settings().headers_of(origin).map(str::to_owned)
+    }
+
+    /// Whether the system that a request names, or its tenant's default one, wants HTTP 200 always. Asks no store.
+    pub fn answers_200(&self, owner_id: &str, sys_id: Option<&str>) -> bool {
+        self.tenants.settings().answers_200(owner_id, sys_id)
     }
 
     /// The public keys of a tenant's access tokens; `None` where there is no such tenant, or it is disabled.

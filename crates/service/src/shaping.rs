@@ -38,6 +38,8 @@ impl Service {
         let Some(tenant) = tenant else {
             let found = facts.plugin.and_then(|names| self.plugins.find_chain(None, names));
             shaping.plugins = found.unwrap_or_default();
+            // The status is known without the tenant: neither a flood nor a store that is away changes it.
+            shaping.legacy_status200 = facts.owner_id.is_some_and(|owner_id| self.answers_200(owner_id, facts.sys_id));
             return shaping;
         };
         self.shape_by_tenant(&tenant, facts, &mut shaping).await;

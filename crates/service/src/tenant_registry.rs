@@ -1,18 +1,17 @@
 //! Finds tenants: prepared ones in memory, their rows in the cache, the truth in the database.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_core::sealing::MasterKey;
-use bo_auth_core::settings::SystemSettings;
 use bo_auth_core::time::Clock;
 use bo_auth_store::cache::{Cached, Lookup};
 use bo_auth_store::record::TenantRecord;
 use bo_auth_store::{Cache, Db};
 
 use crate::Error;
+use crate::settings_index::SettingsIndex;
 use crate::tenant::Tenant;
 
 /// A tenant's rows in the cache, secrets sealed.
@@ -28,7 +27,7 @@ impl Cached for CachedTenant {
 /// Prepared tenants, and which owner ids are known to have none.
 pub(crate) struct TenantRegistry {
     prepared: moka::future::Cache<OwnerId, Option<Arc<Tenant>>>,
-    origins: RwLock<Arc<HashSet<String>>>,
+    settings: RwLock<Arc<SettingsIndex>>,
     master_key: Arc<MasterKey>,
 }
 
@@ -37,7 +36,7 @@ impl TenantRegistry {
     /// this node, or announced to it, take effect at once.
     pub(crate) fn new(master_key: Arc<MasterKey>, lifetime: Duration) -> Self {
         let prepared = moka::future::Cache::builder().max_capacity(10_000).time_to_live(lifetime).build();
-        Self { prepared, origins: RwLock::default(), master_key }
+        Self { prepared, settings: RwLock::default(), master_key }
     }
 
     /// What opens and seals stored secrets.
@@ -102,20 +101,15 @@ impl TenantRegistry {
         self.prepared.invalidate(owner_id).await;
     }
 
-    /// Whether any enabled system of any tenant lists the origin: what a preflight, which names no tenant, is
-    /// answered from (contract 1.2).
-    pub(crate) fn allows_origin(&self, origin: &str) -> bool {
-        self.origins.read().unwrap_or_else(PoisonError::into_inner).contains(origin)
+    /// What is known of all systems without asking a store.
+    pub(crate) fn settings(&self) -> Arc<SettingsIndex> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the index of origins anew.
-    pub(crate) async fn reload_origins(&self, db: &Db) -> Result<(), Error> {
-        let mut origins = HashSet::new();
-        for (_, _, tenant_settings, system_settings) in db.list_origins().await? {
-            let settings = SystemSettings::from_documents(&[&tenant_settings, &system_settings])?;
-            origins.extend(settings.allowed_origins);
-        }
-        *self.origins.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(origins);
+    /// Reads the index of settings anew.
+    pub(crate) async fn reload_settings(&self, db: &Db) -> Result<(), Error> {
+        let index = SettingsIndex::of(db.list_settings().await?);
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(index);
         Ok(())
     }
 }

@@ -150,7 +150,8 @@ impl Answerer {
             plugin: plugin.as_deref(),
             ..RequestFacts::of_legacy("", None)
         };
-        let shaping = self.shaping_of(&naming, fault.kind == FaultKind::RATE_LIMITED || fault.kind.status >= 500).await;
+        let mut shaping = self.shaping_of(&naming, fault.kind == FaultKind::RATE_LIMITED || fault.kind.status >= 500).await;
+        shaping.legacy_status200 &= below_api(request.path());
         let text = fault.text(language);
         let body = refusal(fault, &text);
         let status = status_of(&shaping, fault.kind);
@@ -288,6 +289,11 @@ fn text_of(value: &HeaderValue) -> Option<&str> {
 fn only(request: &Request, name: &'static str) -> Option<HeaderValue> {
     let mut values = request.headers().get_all(name).iter();
     values.next().filter(|_| values.next().is_none()).cloned()
+}
+
+/// Whether a path is below `/bo/api`, where every answer is an envelope.
+pub(crate) fn below_api(path: &str) -> bool {
+    path.strip_prefix("/bo/api").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn refusal<'a>(fault: &Fault, text: &'a str) -> Refusal<'a> {

@@ -19,9 +19,9 @@ use poem::{Body, Request};
 use poem_openapi::param::Path;
 use poem_openapi::{OpenApi, OpenApiService};
 
-pub(crate) use answer::Causes;
 use answer::PictureReply;
 pub use answer::{Answerer, Reply, Unseen};
+pub(crate) use answer::{Causes, below_api};
 use body::{JsonBody, LoginBody, RefreshTokenBody};
 use exchange::Exchange;
 use replies::{CurrentUserReply, EndSessionReply, LoginReply, LogoutReply, RefreshReply, SessionsReply};

@@ -232,7 +232,7 @@ impl Service {
         self.announcer.announce_revoked(revoked).await?;
         self.hide_from_old_servers(&revoked.sessions).await;
         self.tenants.forget(&change.owner_id, &self.cache).await;
-        self.tenants.reload_origins(&self.db).await.map_err(NotPublished::because)
+        self.tenants.reload_settings(&self.db).await.map_err(NotPublished::because)
     }
 
     /// Sees what another process has changed: its ended sessions, and the rows it names.
@@ -253,6 +253,6 @@ impl Service {
         }
         self.announce_pending(self.clock.now().plus(CLOCK_DIFFERENCE)).await?;
         self.refresh_plugins().await?;
-        self.tenants.reload_origins(&self.db).await
+        self.tenants.reload_settings(&self.db).await
     }
 }

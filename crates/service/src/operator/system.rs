@@ -39,7 +39,7 @@ impl Operator {
     ) -> Result<Change, Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let record = SystemRecord { sys_id, name, settings: Value::Object(settings), disabled: false, updated_at: self.now() };
-        validate(&tenant, &record)?;
+        validate(&tenant, &record, &record.settings)?;
         let mut event = self.event("system.added", Some(json!({"name": record.name, "settings": record.settings})));
         event.sys_id = Some(record.sys_id.clone());
         self.administer(owner_id, &Administration::AddSystem(&record), None, &event, None).await.map_err(|error| match error {
@@ -88,8 +88,9 @@ impl Operator {
         };
         record.name = change.name.unwrap_or(record.name);
         record.disabled = change.disabled.unwrap_or(record.disabled);
-        lay_over(&mut record.settings, change.settings);
-        validate(tenant, &record)?;
+        let settings = Value::Object(change.settings);
+        lay_over(&mut record.settings, settings.clone());
+        validate(tenant, &record, &settings)?;
         let mut event = self.event(kind, Some(without_nulls(details)));
         event.sys_id = Some(record.sys_id.clone());
         let ends = (kind == "system.disabled").then(|| (Scope::System(record.sys_id.clone()), EndReason::SystemDisabled));
@@ -97,6 +98,10 @@ impl Operator {
     }
 }
 
-fn validate(tenant: &TenantRecord, system: &SystemRecord) -> Result<(), Error> {
-    SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map(|_| ()).map_err(|error| Error::Refused(error.to_string()))
+/// `new` is what of the settings is being set.
+fn validate(tenant: &TenantRecord, system: &SystemRecord, new: &Value) -> Result<(), Error> {
+    let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
+    SystemSettings::verify_spelling(new).map_err(refused)?;
+    SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)?;
+    Ok(())
 }

@@ -45,8 +45,8 @@ pub struct TenantChange {
 }
 
 /// Lays settings over a document; `null` takes one back.
-pub(super) fn lay_over(document: &mut Value, settings: Map<String, Value>) {
-    let Value::Object(own) = document else { return };
+pub(super) fn lay_over(document: &mut Value, settings: Value) {
+    let (Value::Object(own), Value::Object(settings)) = (document, settings) else { return };
     for (name, value) in settings {
         if value.is_null() {
             own.shift_remove(&name);
@@ -85,7 +85,9 @@ impl Operator {
 
     /// A tenant's rows with keys of its own, and its DES key.
     pub(crate) fn prepare_tenant(&self, new: &NewTenant, des_key: Option<&str>) -> Result<(TenantRecord, String), Error> {
-        SystemSettings::from_documents(&[&new.settings]).map_err(|error| Error::Refused(error.to_string()))?;
+        let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
+        SystemSettings::verify_spelling(&new.settings).map_err(refused)?;
+        SystemSettings::from_documents(&[&new.settings]).map_err(refused)?;
         if des_key.is_some_and(str::is_empty) {
             return Err(Error::Refused("a DES key has at least one character".to_owned()));
         }
@@ -165,8 +167,10 @@ impl Operator {
             }
             tenant.default_sys_id = sys_id;
         }
-        lay_over(&mut tenant.settings, change.settings);
         let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
+        let settings = Value::Object(change.settings);
+        SystemSettings::verify_spelling(&settings).map_err(refused)?;
+        lay_over(&mut tenant.settings, settings);
         SystemSettings::from_documents(&[&tenant.settings]).map_err(refused)?;
         for system in &tenant.systems {
             SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)?;

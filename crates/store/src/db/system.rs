@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::administration::AdministrationRows;
 use super::{Db, on, transaction};
 use crate::Error;
-use crate::record::SystemRecord;
+use crate::record::{SettingsRecord, SystemRecord};
 
 #[derive(sqlx::FromRow)]
 struct SystemRow {
@@ -23,11 +23,15 @@ struct SystemRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct OriginRow {
+struct SettingsRow {
     #[sqlx(try_from = "String")]
     owner_id: OwnerId,
     #[sqlx(try_from = "String")]
     sys_id: SystemId,
+    #[sqlx(try_from = "String")]
+    default_sys_id: SystemId,
+    tenant_disabled_at: Option<i64>,
+    system_disabled_at: Option<i64>,
     #[sqlx(json)]
     tenant_settings: Value,
     #[sqlx(json)]
@@ -60,15 +64,24 @@ impl Db {
         Ok(rows.into_iter().map(record).collect())
     }
 
-    /// Every enabled system of every enabled tenant, with the tenant's settings and its own: where the origins stand
-    /// that a preflight is answered from. Works for all tenants.
-    pub async fn list_origins(&self) -> Result<Vec<(OwnerId, SystemId, Value, Value)>, Error> {
-        let rows: Vec<OriginRow> = on!(self, read, |connection| sqlx::query_as(
-            "SELECT project.owner_id, system.sys_id, project.settings AS tenant_settings, system.settings AS system_settings \
-             FROM bo_project AS project JOIN bo_system AS system ON system.owner_id = project.owner_id \
-             WHERE project.disabled_at IS NULL AND system.disabled_at IS NULL",
+    /// Every system with its tenant's settings and its own: what an answer is shaped by that no call of the system has come
+    /// to. Works for all tenants.
+    pub async fn list_settings(&self) -> Result<Vec<SettingsRecord>, Error> {
+        let rows: Vec<SettingsRow> = on!(self, read, |connection| sqlx::query_as(
+            "SELECT project.owner_id, system.sys_id, project.default_sys_id, \
+                 project.disabled_at AS tenant_disabled_at, system.disabled_at AS system_disabled_at, \
+                 project.settings AS tenant_settings, system.settings AS system_settings \
+             FROM bo_project AS project JOIN bo_system AS system ON system.owner_id = project.owner_id",
         )
         .fetch_all(connection))?;
-        Ok(rows.into_iter().map(|row| (row.owner_id, row.sys_id, row.tenant_settings, row.system_settings)).collect())
+        let record = |row: SettingsRow| SettingsRecord {
+            is_default: row.sys_id == row.default_sys_id,
+            disabled: row.tenant_disabled_at.is_some() || row.system_disabled_at.is_some(),
+            owner_id: row.owner_id,
+            sys_id: row.sys_id,
+            tenant_settings: row.tenant_settings,
+            system_settings: row.system_settings,
+        };
+        Ok(rows.into_iter().map(record).collect())
     }
 }

@@ -17,5 +17,5 @@ pub use ending::{EndOutcome, EndedSession, Ending, Revoked, UserEnding};
 pub use mark::{Marking, NotBefore, PendingMark, Scope};
 pub use session::{NewSession, RefreshedBy, Rotating, Rotation, SessionFilter, SessionRecord};
 pub use stamp_use::StampUse;
-pub use tenant::{KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
+pub use tenant::{KeyPurpose, KeyRecord, SettingsRecord, SystemRecord, TenantRecord};
 pub use user::{Credentials, UserRecord};

@@ -45,6 +45,23 @@ pub struct SystemRecord {
     pub updated_at: Timestamp,
 }
 
+/// A system's settings, and where they hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingsRecord {
+    /// The tenant.
+    pub owner_id: OwnerId,
+    /// The system.
+    pub sys_id: SystemId,
+    /// Whether it is the tenant's default one.
+    pub is_default: bool,
+    /// Whether it, or its tenant, is disabled.
+    pub disabled: bool,
+    /// The tenant's settings document.
+    pub tenant_settings: serde_json::Value,
+    /// The system's own.
+    pub system_settings: serde_json::Value,
+}
+
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -91,7 +91,7 @@ async fn what_is_not_there_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn origins_come_from_what_is_enabled() {
+async fn settings_say_what_is_default_and_what_is_enabled() {
     each_backend(|db| async move {
         for owner_id in ["demo", "disabled"] {
             db.insert_tenant(&tenant_record(owner_id), NOW).await.unwrap();
@@ -100,9 +100,12 @@ async fn origins_come_from_what_is_enabled() {
         let mut web = tenant_record("demo").systems.remove(1);
         web.disabled = true;
         change_system(&db, &owner("demo"), &web, NOW).await.unwrap();
-        let origins = db.list_origins().await.unwrap();
-        let tenant = json!({"allowedOrigins": ["https://app.example"]});
-        assert_eq!(origins, [(owner("demo"), system("app"), tenant, json!({"sessionLimit": 2}))]);
+        let mut listed = db.list_settings().await.unwrap();
+        listed.sort_by_key(|record| (record.owner_id.to_string(), record.sys_id.to_string()));
+        let states: Vec<_> = listed.iter().map(|record| (record.sys_id.as_str(), record.is_default, record.disabled)).collect();
+        assert_eq!(states, [("app", false, false), ("web", true, true), ("app", false, true), ("web", true, true)]);
+        assert_eq!(listed[0].tenant_settings, json!({"allowedOrigins": ["https://app.example"]}));
+        assert_eq!(listed[0].system_settings, json!({"sessionLimit": 2}));
     })
     .await;
 }

@@ -25,7 +25,7 @@ const NOTHING: [&[u8]; 4] = [b"null", b" \r\n\t", b" null\n", b"\xef\xbb\xbfnull
 
 /// One whole body, and the same behind a byte order mark.
 fn marked(json: &serde_json::Value) -> Vec<u8> {
-    [b"\xef\xbb\xbf", json.to_string().as_bytes()].concat()
+    [&b"\xef\xbb\xbf"[..], json.to_string().as_bytes()].concat()
 }
 
 async fn a_logout_whose_body_says_nothing_signs_out(app: TestApp) {

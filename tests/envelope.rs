@@ -16,6 +16,7 @@ one_backend!(Local:
     a_method_that_is_not_allowed_is_told_which_are,
     head_and_options_do_nothing,
     legacy_systems_answer_200_to_what_no_operation_has_seen,
+    health_is_told_whatever_the_rate,
     an_address_is_limited_before_anything_else,
     the_rate_recovers_with_time,
     texts_follow_the_language_and_codes_do_not,
@@ -147,7 +148,7 @@ async fn legacy_systems_answer_200_to_what_no_operation_has_seen(app: TestApp) {
         assert_eq!(answer.status, status, "{}", answer.text());
     }
     session.assert_live().await;
-    // A tenant's own setting reaches its default system, which need not be named.
+    // The default system need not be named.
     let mut web = tenant.web();
     web.change(json!({"legacyStatus200": true})).await;
     let unnamed = logout().method(Method::PUT).without("XsysId").send().await;
@@ -160,6 +161,23 @@ async fn legacy_systems_answer_200_to_what_no_operation_has_seen(app: TestApp) {
     };
     assert_eq!(limited.status, 200);
     assert!(limited.header("retry-after").is_some());
+}
+
+async fn health_is_told_whatever_the_rate(app: TestApp) {
+    app.restart_with(|configuration| configuration.address_requests_per_minute = 20).await;
+    let nothing = || app.bare_request(Method::GET, "/bo/api/v3/nothing");
+    while nothing().send().await.status != 429 {}
+    for _ in 0..30 {
+        for path in ["/healthz", "/readyz"] {
+            for method in [Method::GET, Method::HEAD] {
+                let answer = app.bare_request(method, path).send().await;
+                assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            }
+        }
+    }
+    // Asking for it takes nothing from the rate either, and only these two paths are so.
+    assert_eq!(nothing().send().await.status, 429);
+    assert_eq!(app.bare_request(Method::GET, "/healthz/x").send().await.status, 429);
 }
 
 async fn limits_are_answered_with_when_to_come_again(app: TestApp) {

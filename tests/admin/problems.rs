@@ -16,9 +16,11 @@ async fn the_frameworks_refusals_are_problems(app: TestApp) {
     }
     assert_problem(&app.bare_request(Method::GET, "/admin").send().await, 404, "ROUTE_UNKNOWN");
     assert_problem(&app.bare_request(Method::GET, "/admin/api/v2/tenants").send().await, 404, "ROUTE_UNKNOWN");
-    for (method, path, allow) in
-        [(Method::PUT, "/tenants", "GET, POST"), (Method::DELETE, "/tenants/x", "GET, PATCH"), (Method::HEAD, "/tenants", "GET, POST")]
-    {
+    for (method, path, allow) in [
+        (Method::PUT, "/tenants", "GET, POST, HEAD"),
+        (Method::DELETE, "/tenants/x", "GET, PATCH, HEAD"),
+        (Method::HEAD, "/sessions", "POST"),
+    ] {
         let answer = admin.request(method.clone(), path).send().await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some(allow)), "{method} {path}");
         if method != Method::HEAD {

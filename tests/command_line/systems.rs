@@ -53,6 +53,10 @@ async fn a_system_that_cannot_be_changed_is_refused_with_the_reason() {
         (&["add", "--owner", "acme", "--sys", "b", "--setting", "sessionLimit=0"], "sessionLimit"),
         (&["set", "--owner", "acme", "--sys", "nothing", "--disable"], "nothing"),
         (&["set", "--owner", "acme", "--sys", "web", "--setting", "colour=red"], "unknown field `colour`"),
+        (
+            &["set", "--owner", "acme", "--sys", "web", "--setting", r#"allowedOrigins=["https://App.Example:443"]"#],
+            "browsers send this origin as `https://app.example`; write it so",
+        ),
         (&["list", "--owner", "nobody"], "there is no tenant `nobody`"),
     ] {
         let refused = place.run(&[&["system"], arguments].concat()).await;

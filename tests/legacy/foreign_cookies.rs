@@ -28,9 +28,10 @@ async fn a_foreign_cookie_hides_nothing(app: TestApp) {
     for foreign in FOREIGN {
         let mut browser = fleet.signed_in().await;
         let own = format!("userlogin={}", browser.cookie()).into_bytes();
-        for lines in
-            [vec![[foreign, b"; ", &own].concat()], vec![[&own, b"; ".as_slice(), foreign].concat()], vec![foreign.to_vec(), own.clone()]]
-        {
+        let behind = [foreign, b"; ", &own].concat();
+        let before = [own.as_slice(), b"; ", foreign].concat();
+        let apart = vec![foreign.to_vec(), own.clone()];
+        for lines in [vec![behind], vec![before], apart] {
             let who = with_cookies(&fleet, Method::GET, &lines).send_raw().await;
             assert!(who.text().contains("name of li"), "{lines:?}: {}", who.text());
         }

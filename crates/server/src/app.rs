@@ -26,11 +26,14 @@ use crate::control::Control;
 use crate::cross_origin::{CrossOrigin, OriginIndex};
 use crate::envelope::{Envelope, EnvelopeParts};
 use crate::grpc::{Grpc, GrpcBeside, GrpcError};
+use crate::head::HeadAsGet;
 use crate::health::{Alive, Ready};
 use crate::legacy::fleets::Fleets;
 use crate::legacy::{self, V1};
 use crate::listener::{DrainReport, Listener};
+use crate::named_host::NamedHost;
 use crate::openapi::documents;
+use crate::security_headers::SecurityHeaders;
 use crate::stores::{
     DataLock, OpenError, lock_data_directory, make_data_directory, open_cache, open_database, open_master_key, open_redis,
     verify_master_key, warn_of_clear_text,
@@ -255,6 +258,9 @@ fn endpoint(
         .with(CrossOrigin::new(Arc::new(Origins(Arc::clone(service)))))
         .with(GrpcBeside::new(grpc))
         .with_if(configuration.admin, Console::new())
+        .with(HeadAsGet)
+        .with(NamedHost)
+        .with(SecurityHeaders)
         .with(configuration.trusted_proxies.clone())
         .with(Observe)
 }

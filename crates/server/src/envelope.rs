@@ -103,6 +103,10 @@ impl<E: Endpoint> Endpoint for Enveloped<E> {
 impl<E> Enveloped<E> {
     /// What can be said before the request is looked at.
     fn admit(&self, request: &Request) -> Result<(), Unhandled> {
+        // Whoever balances calls must be able to ask; such answers cost next to nothing.
+        if matches!(request.uri().path(), "/healthz" | "/readyz") {
+            return Ok(());
+        }
         let address = address_text(client_address(request));
         if let Err(wait) = self.parts.gate.admit(&address, self.parts.service.clock.now()) {
             return Err(Unhandled::Fault(Fault::later(FaultKind::RATE_LIMITED, wait)));
@@ -113,7 +117,7 @@ impl<E> Enveloped<E> {
         if admin::owns(uri.path()) && [uri.path(), uri.query().unwrap_or_default()].iter().any(|text| text.contains("%00")) {
             return Err(Unhandled::Fault(Fault::of(FaultKind::BAD_REQUEST)));
         }
-        // The framework answers HEAD as GET without a body; here GET can sign a user out.
+        // Below `/bo/api` a GET can sign a user out; everywhere else HEAD has become a GET by now.
         if request.method() == Method::HEAD { Err(Unhandled::Method) } else { Ok(()) }
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Map, json};
 use crate::api::examples::success_of;
 use crate::api::parameters::{needs_access_token, parameters_of};
 use crate::api::refusals::refusals_of;
-use crate::api::{PREFIX, V3};
+use crate::api::{PREFIX, V3, below_api};
 use crate::document::{Asset, Constraint, Document, DocumentError, ErrorDescription, OperationDescription, Supplement};
 use crate::{admin, legacy};
 
@@ -170,6 +170,11 @@ impl Documents {
         if with_admin {
             routes.extend(self.admin.routes());
         }
+        for (segments, allow) in &mut routes {
+            if !below_api(&segments.join("/")) && allow.split(", ").any(|method| method == "GET") {
+                allow.push_str(", HEAD");
+            }
+        }
         routes
     }
 
@@ -210,9 +215,9 @@ mod tests {
         let allow = |path: &str| routes.iter().find(|(segments, _)| segments.join("/") == path).map(|(_, allow)| allow.as_str());
         assert_eq!(allow("/bo/api/v3/auth/token/logout"), Some("GET, DELETE"));
         assert_eq!(allow("/bo/api/v3/auth/session/{sessionId}"), Some("DELETE"));
-        assert_eq!(allow("/api/v1.0/session"), Some("DELETE, GET"));
+        assert_eq!(allow("/api/v1.0/session"), Some("DELETE, GET, HEAD"));
         assert_eq!(allow("/api/v1.0/sessions"), Some("POST"));
-        assert_eq!(allow("/admin/api/v1/tenants/{ownerId}"), Some("GET, PATCH"));
+        assert_eq!(allow("/admin/api/v1/tenants/{ownerId}"), Some("GET, PATCH, HEAD"));
         assert!(documents().routes(false, false).iter().all(|(segments, _)| segments[1] == "bo"));
     }
 }

@@ -7,6 +7,8 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, I
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use poem::Response;
 
+use crate::header_field::members;
+
 /// Scripts, styles, pictures and calls of this server alone; nothing inline, no markup made of texts, in nobody's frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; \
@@ -37,14 +39,12 @@ impl File {
     }
 
     /// The file, or that the caller has it already.
-    pub(super) fn answer(&self, asked: &HeaderMap, without_body: bool) -> Response {
-        let is_known = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        let is_known = is_known.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || self.tag == tag);
-        let mut response = match (is_known, without_body) {
-            (true, _) => Response::builder().status(StatusCode::NOT_MODIFIED).finish(),
-            (false, true) => Response::default(),
-            (false, false) => Response::from(self.body.clone()),
-        };
+    pub(super) fn answer(&self, asked: &HeaderMap) -> Response {
+        let strong = |tag| <[u8]>::strip_prefix(tag, b"W/").unwrap_or(tag);
+        let mut known = members(asked, IF_NONE_MATCH).map(strong);
+        let is_known = known.any(|tag| tag == b"*" || self.tag.as_bytes() == tag);
+        let mut response =
+            if is_known { Response::builder().status(StatusCode::NOT_MODIFIED).finish() } else { Response::from(self.body.clone()) };
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type.clone());
         headers.insert(CONTENT_SECURITY_POLICY, POLICY);
@@ -81,7 +81,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_known_is_not_sent_again() {
         let file = File::new("a.js", b"1");
-        let first = file.answer(&HeaderMap::new(), false);
+        let first = file.answer(&HeaderMap::new());
         assert_eq!(first.content_type(), Some("text/javascript; charset=utf-8"));
         let tag = first.headers()[ETAG].clone();
         assert_eq!(first.into_body().into_string().await.unwrap(), "1");
@@ -89,14 +89,14 @@ mod tests {
             [(tag.to_str().unwrap(), 304), (&format!("\"x\", W/{}", tag.to_str().unwrap()), 304), ("*", 304), ("\"x\"", 200)]
         {
             let asked = HeaderMap::from_iter([(IF_NONE_MATCH, HeaderValue::from_str(sent).unwrap())]);
-            assert_eq!(file.answer(&asked, false).status().as_u16(), status, "{sent}");
+            assert_eq!(file.answer(&asked).status().as_u16(), status, "{sent}");
         }
-        assert_ne!(tag, File::new("a.js", b"2").answer(&HeaderMap::new(), false).headers()[ETAG]);
+        assert_ne!(tag, File::new("a.js", b"2").answer(&HeaderMap::new()).headers()[ETAG]);
     }
 
     #[test]
     fn every_file_comes_with_the_policy() {
-        let response = File::new("index.html", b"").answer(&HeaderMap::new(), false);
+        let response = File::new("index.html", b"").answer(&HeaderMap::new());
         let policy = response.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none';"));
         for open in ["unsafe", "*", "http", "blob:"] {

@@ -29,7 +29,8 @@ impl Console {
     }
 
     fn answer(&self, request: &Request) -> Response {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        // HEAD has become a GET by now.
+        if request.method() != Method::GET {
             let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
@@ -37,7 +38,7 @@ impl Console {
         let name = request.uri().path().strip_prefix(PATH).unwrap_or_default().trim_start_matches('/');
         let name = if name.is_empty() { "index.html" } else { name };
         match self.0.iter().find(|file| file.name == name) {
-            Some(file) => file.answer(request.headers(), request.method() == Method::HEAD),
+            Some(file) => file.answer(request.headers()),
             None => refuse(StatusCode::NOT_FOUND, "Not found\n"),
         }
     }

@@ -185,6 +185,15 @@ fn version_3_1_has_null_as_a_type() {
 }
 
 #[test]
+fn a_body_may_be_null_where_it_may_be_absent() {
+    let document = document();
+    assert_eq!(document.0["components"]["schemas"]["Asked"]["nullable"], true);
+    assert_eq!(document.0["paths"]["/public"]["post"]["requestBody"]["required"], true);
+    let newer = document.to_version_3_1();
+    assert_eq!(newer.0["components"]["schemas"]["Asked"]["type"], json!(["object", "null"]));
+}
+
+#[test]
 fn what_does_not_exist_cannot_be_described() {
     let specification = OpenApiService::new(Api, "bo-auth", "3").spec();
     let constraint = Constraint { schema: "Asked", property: "nothing", members: json!({}) };

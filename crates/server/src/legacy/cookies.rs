@@ -74,7 +74,7 @@ mod tests {
         for foreign in ["nick=张三".as_bytes(), b"nick=caf\xe9", b"\xff\xfe", b"\xff=\xff", b"=", b"nick"] {
             for line in [
                 [foreign, b"; userlogin=abc"].concat(),
-                [b"userlogin=abc; ", foreign].concat(),
+                [&b"userlogin=abc; "[..], foreign].concat(),
                 [foreign, b";userlogin=abc;", foreign].concat(),
             ] {
                 let mut map = HeaderMap::new();

@@ -101,7 +101,7 @@ impl Answer {
         // Writing to a string cannot fail.
         let _ = write!(
             head,
-            "content-length: {}\r\ncache-control: no-store\r\nconnection: close\r\nx-request-id: {request_id}\r\ndate: {}\r\n\r\n",
+            "content-length: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\nx-request-id: {request_id}\r\ndate: {}\r\n\r\n",
             self.body.len(),
             http_date(now)
         );

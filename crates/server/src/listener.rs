@@ -3,11 +3,14 @@
 mod accept;
 mod activity;
 mod body;
+mod clients;
 mod connection;
+mod frames;
 mod limits;
 mod refusal;
 #[cfg(test)]
 mod tests;
+mod unsent;
 mod wire;
 
 use std::future::Future;
@@ -21,18 +24,27 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, counter, gauge};
 use poem::Endpoint;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 
 pub use self::limits::Limits;
 pub use self::refusal::{Answer, Refusal};
 
 use self::accept::Accepting;
+use self::activity::Activity;
+use self::clients::Clients;
 use self::connection::{Connections, Stage};
 use self::refusal::Answers;
+use crate::proxy::TrustedProxies;
 
 /// How many connections the kernel keeps for us before we take them.
 const BACKLOG: u32 = 4096;
+
+/// What the kernel keeps for a peer that reads slowly. Without a bound it is megabytes.
+const SEND_BUFFER: u32 = 128 * 1024;
+
+/// If nobody is idle, so often is looked again for who has become so, while a newcomer waits.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A bound port that does not serve yet.
 #[derive(Debug)]
@@ -41,10 +53,11 @@ pub struct Listener {
     address: SocketAddr,
     limits: Limits,
     answers: Answers,
+    proxies: TrustedProxies,
 }
 
 /// What became of the connections that were open when the shutdown began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DrainReport {
     /// Connections that were open when the shutdown began.
     pub open: usize,
@@ -62,10 +75,20 @@ impl Listener {
     pub fn bind(address: SocketAddr, limits: Limits) -> io::Result<Self> {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         socket.set_reuseaddr(true)?;
+        // Connections inherit it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(address)?;
         let socket = socket.listen(BACKLOG)?;
         let address = socket.local_addr()?;
-        Ok(Self { socket, address, limits: limits.bounded(), answers: Answers::default() })
+        let (limits, answers, proxies) = (limits.bounded(), Answers::default(), TrustedProxies::default());
+        Ok(Self { socket, address, limits, answers, proxies })
+    }
+
+    /// Names the proxies, each of which may hold as many connections as there are.
+    #[must_use]
+    pub fn except_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = proxies;
+        self
     }
 
     /// Sets how requests are answered that cannot even be parsed. Asked once for each [`Refusal`], here.
@@ -86,31 +109,38 @@ impl Listener {
     where
         E: Endpoint + 'static,
     {
-        let Self { socket, address, limits, answers } = self;
+        let Self { socket, address, limits, answers, proxies } = self;
         let places = Arc::new(Semaphore::new(limits.connections));
         let (stage, _) = watch::channel(Stage::Serving);
         let connections = Arc::new(Connections::new(endpoint, address, limits, answers));
+        let clients = Arc::new(Clients::new(limits, proxies));
         let mut accepting = Accepting::new(socket);
         let mut shutdown = pin!(shutdown);
         let counts = Counts::new();
         loop {
-            // A place first, a connection second: at the cap the kernel's queue holds what comes, at no cost to us.
-            let place = tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                place = counts.place(&places) => place,
-            };
             let (stream, peer) = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 accepted = accepting.next() => accepted,
             };
             counts.accepted.increment(1);
+            // Looked at first, so that a client at its own cap pushes out nobody else.
+            if !clients.has_room_for(peer.ip()) {
+                counts.refused.increment(1);
+                continue;
+            }
+            let place = tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                place = counts.place(&places, &clients) => place,
+            };
             let open = OpenConnection::new(&counts.open);
+            let activity = Arc::new(Activity::new());
+            let entered = clients.enter(peer.ip(), &activity);
             let (connections, stage) = (Arc::clone(&connections), stage.subscribe());
             tokio::spawn(async move {
-                connections.serve(stream, peer, stage).await;
-                drop((open, place));
+                connections.serve(stream, peer, &activity, stage).await;
+                drop((entered, open, place));
             });
         }
         drop(accepting);
@@ -135,6 +165,7 @@ async fn drain(places: &Semaphore, stage: &watch::Sender<Stage>, cut: &AtomicUsi
 /// Handles of the accept loop's metrics, looked up once.
 struct Counts {
     accepted: Counter,
+    refused: Counter,
     waited: Counter,
     open: Gauge,
 }
@@ -143,18 +174,25 @@ impl Counts {
     fn new() -> Self {
         Self {
             accepted: counter!("bo_auth_connections_total"),
+            refused: counter!("bo_auth_connections_refused_total"),
             waited: counter!("bo_auth_connections_cap_reached_total"),
             open: gauge!("bo_auth_connections"),
         }
     }
 
-    /// Waits for a free place, and counts that it had to. The semaphore is never closed, so there always will be one.
-    async fn place(&self, places: &Arc<Semaphore>) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    /// A free place, which at the cap the connection gives up that has been idle longest. The semaphore is never closed, so
+    /// there always will be one.
+    async fn place(&self, places: &Arc<Semaphore>, clients: &Clients) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(places).try_acquire_owned() {
             return Some(place);
         }
         self.waited.increment(1);
-        Arc::clone(places).acquire_owned().await.ok()
+        loop {
+            clients.evict_oldest();
+            if let Ok(place) = timeout(LOOK_AGAIN, Arc::clone(places).acquire_owned()).await {
+                return place.ok();
+            }
+        }
     }
 }
 

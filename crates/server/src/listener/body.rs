@@ -11,30 +11,41 @@ use hyper::body::{Body, Frame, SizeHint};
 use super::activity::Activity;
 
 /// A request that is being worked on; ends when it is dropped, so that a request whose client has left ends too.
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct InFlight {
+    activity: Arc<Activity>,
+    answered: bool,
+}
 
 impl InFlight {
-    pub(super) fn new(activity: &Arc<Activity>, multiplexed: bool) -> Self {
-        activity.started(multiplexed);
-        Self(Arc::clone(activity))
+    /// `None` if the connection takes no more requests.
+    pub(super) fn new(activity: &Arc<Activity>, multiplexed: bool) -> Option<Self> {
+        activity.started(multiplexed).then(|| Self { activity: Arc::clone(activity), answered: false })
+    }
+
+    fn answered(&mut self) {
+        if !std::mem::replace(&mut self.answered, true) {
+            self.activity.answered();
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.finished();
+        self.answered();
+        self.activity.finished();
     }
 }
 
 /// A body with its request.
 pub(super) struct AnswerBody<B> {
     body: B,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 impl<B> AnswerBody<B> {
-    pub(super) const fn new(body: B, in_flight: InFlight) -> Self {
-        Self { body, _in_flight: in_flight }
+    pub(super) fn new(body: B, mut in_flight: InFlight) -> Self {
+        in_flight.answered();
+        Self { body, in_flight }
     }
 }
 
@@ -43,7 +54,13 @@ impl<B: Body<Data = Bytes, Error = io::Error> + Unpin> Body for AnswerBody<B> {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.in_flight.activity.produced(data.len());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

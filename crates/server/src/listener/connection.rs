@@ -1,7 +1,7 @@
 //! One connection, from the accept to the close.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -80,7 +80,10 @@ impl<E: Endpoint + 'static> Connections<E> {
             .timer(TokioTimer::new())
             .max_concurrent_streams(limits.streams)
             .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            // Hyper's own bounds, said here because they are what keeps floods of resets and of faulty frames short.
             .max_pending_accept_reset_streams(20)
+            .max_local_error_reset_streams(1024)
+            .max_send_buf_size(400 * 1024)
             .keep_alive_interval(limits.idle_timeout)
             .keep_alive_timeout(limits.header_timeout);
         Self {
@@ -94,9 +97,8 @@ impl<E: Endpoint + 'static> Connections<E> {
     }
 
     /// Serves one connection until it ends, whoever ends it.
-    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, stage: watch::Receiver<Stage>) {
-        let activity = Arc::new(Activity::new());
-        let ending = self.converse(stream, peer, &activity, stage).await;
+    pub(super) async fn serve(&self, stream: TcpStream, peer: SocketAddr, activity: &Arc<Activity>, stage: watch::Receiver<Stage>) {
+        let ending = self.converse(stream, peer, activity, stage).await;
         let left = activity.take_left();
         let Some(stream) = left.stream else { return };
         match ending {
@@ -110,7 +112,10 @@ impl<E: Endpoint + 'static> Connections<E> {
             }
             Ending::Overdue(overdue) => {
                 count_overdue(overdue);
-                if activity.is_mid_head() {
+                if overdue == Overdue::Answer {
+                    // What is left of it would only fill the kernel's memory. A socket that refuses this closes as any other.
+                    let _ = stream.set_zero_linger();
+                } else if activity.is_mid_head() {
                     self.refuse(stream, Refusal::HeaderTimeout).await;
                 }
             }
@@ -126,6 +131,8 @@ impl<E: Endpoint + 'static> Connections<E> {
             let request = (request, self.address.clone(), peer.clone(), Scheme::HTTP).into();
             let endpoint = Arc::clone(&self.endpoint);
             async move {
+                // A connection that makes room is closed at once; nothing begins on it.
+                let Some(in_flight) = in_flight else { return pending().await };
                 let response: hyper::Response<_> = endpoint.get_response(request).await.into();
                 Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, in_flight)))
             }
@@ -141,6 +148,7 @@ impl<E: Endpoint + 'static> Connections<E> {
         C: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Closable,
     {
         let mut alarm = pin!(sleep_until(activity.first_check(&self.limits)));
+        let mut evicted = pin!(activity.evicted.notified());
         let mut closing = false;
         let mut quiet = false;
         loop {
@@ -161,8 +169,15 @@ impl<E: Endpoint + 'static> Connections<E> {
                     quiet = activity.is_silent();
                     connection.as_mut().close();
                 }
+                () = evicted.as_mut() => return Ending::Cut,
                 () = alarm.as_mut() => match activity.check(&self.limits, Instant::now()) {
                     Check::Again(then) => alarm.as_mut().reset(then),
+                    // What the endpoint still works on is finished, and other streams have a moment for their answers.
+                    Check::Overdue(Overdue::Answer) if activity.is_running() || (activity.is_multiplexed() && !closing) => {
+                        closing = true;
+                        connection.as_mut().close();
+                        alarm.as_mut().reset(Instant::now() + FAREWELL);
+                    }
                     // An idle peer is told (HTTP/2 has a frame for it) and given a moment to go.
                     Check::Overdue(Overdue::Idle) if !closing => {
                         closing = true;
@@ -216,6 +231,7 @@ fn count_overdue(overdue: Overdue) {
     let phase = match overdue {
         Overdue::FirstRequest => "first_request",
         Overdue::Header => "header",
+        Overdue::Answer => "answer",
         Overdue::Idle => "idle",
     };
     counter!("bo_auth_connections_timed_out_total", "phase" => phase).increment(1);

@@ -12,6 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+mod pressure;
+
 use super::*;
 
 const GET: &[u8] = b"GET /quick HTTP/1.1\r\nHost: test\r\n\r\n";
@@ -19,6 +21,9 @@ const GET_SLOWLY: &[u8] = b"GET /slow HTTP/1.1\r\nHost: test\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(120);
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_mins(1);
+
+/// More than all buffers between server and client hold.
+const BIG_BYTES: usize = 8 << 20;
 
 /// Answers with the peer's port; on `/slow` once it is told to, on `/body` with the body's length.
 #[derive(Clone, Default)]
@@ -40,6 +45,12 @@ impl Endpoint for Answering {
                 let body = request.take_body().into_bytes().await?;
                 return Ok(Response::from(body.len().to_string()));
             }
+            "/big" => return Ok(Response::builder().header("x-request-id", "1").body(vec![b'x'; BIG_BYTES])),
+            "/quiet" => {
+                let first = futures_util::stream::once(async { Ok::<_, io::Error>(Bytes::from_static(b"first")) });
+                let chunks = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+                return Ok(Response::builder().header("x-request-id", "1").body(poem::Body::from_bytes_stream(chunks)));
+            }
             "/unread" => return Ok(Response::builder().status(StatusCode::PAYLOAD_TOO_LARGE).body("too large")),
             _ => {}
         }
@@ -57,9 +68,14 @@ struct Server {
 
 impl Server {
     fn start(limits: Limits) -> Self {
+        Self::start_behind(limits, TrustedProxies::default())
+    }
+
+    fn start_behind(limits: Limits, proxies: TrustedProxies) -> Self {
         let endpoint = Answering::default();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), limits)
             .unwrap()
+            .except_proxies(proxies)
             .answer_refusals(|refusal| Answer { status: refusal.status(), body: Bytes::from_static(refusal.label().as_bytes()) });
         let address = listener.local_address();
         let (stop, stopped) = oneshot::channel();

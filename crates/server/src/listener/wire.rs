@@ -10,17 +10,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::activity::Activity;
+use super::unsent::Unsent;
 
 /// A socket and the notes on it.
 pub(super) struct Wire {
     stream: Option<TcpStream>,
     bare_answer: Option<Vec<u8>>,
+    unsent: Unsent,
     activity: Arc<Activity>,
 }
 
 impl Wire {
-    pub(super) const fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream: Some(stream), bare_answer: None, activity }
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+        Self { stream: Some(stream), bare_answer: None, unsent: Unsent::default(), activity }
     }
 
     /// Keeps `bytes` back where they are a bare answer. Hyper gives one only with nothing else left to send, and
@@ -33,10 +35,25 @@ impl Wire {
         bare
     }
 
-    fn noted(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if matches!(written, Poll::Ready(Ok(1..))) {
-            self.activity.moved();
+    /// Notes how much of the slices the socket has taken.
+    fn noted<'a>(&mut self, written: Poll<io::Result<usize>>, slices: impl IntoIterator<Item = &'a [u8]>) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(mut count)) if count > 0 => {
+                self.activity.moved();
+                let now = self.activity.elapsed();
+                for slice in slices {
+                    let taken = count.min(slice.len());
+                    self.unsent.sent(&slice[..taken], now);
+                    count -= taken;
+                    if count == 0 {
+                        break;
+                    }
+                }
+            }
+            Poll::Pending => self.unsent.blocked(self.activity.elapsed()),
+            Poll::Ready(_) => {}
         }
+        self.activity.waiting(&self.unsent);
         written
     }
 }
@@ -49,14 +66,17 @@ impl Drop for Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        let this = &mut *self;
+        let Some(stream) = this.stream.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let before = buffer.filled().len();
         let read = Pin::new(stream).poll_read(context, buffer);
         if matches!(read, Poll::Ready(Ok(()))) {
             if buffer.filled().len() > before {
-                self.activity.heard();
+                this.unsent.received(&buffer.filled()[before..]);
+                this.activity.waiting(&this.unsent);
+                this.activity.heard();
             } else if buffer.remaining() > 0 {
-                self.activity.peer_closed();
+                this.activity.peer_closed();
             }
         }
         read
@@ -70,7 +90,7 @@ impl AsyncWrite for Wire {
         }
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let written = Pin::new(stream).poll_write(context, bytes);
-        self.noted(written)
+        self.noted(written, [bytes])
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -81,7 +101,7 @@ impl AsyncWrite for Wire {
         }
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         let written = Pin::new(stream).poll_write_vectored(context, slices);
-        self.noted(written)
+        self.noted(written, slices.iter().map(|slice| &**slice))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -69,7 +69,12 @@ impl Endpoint for Metrics {
 fn describe() {
     describe_gauge!("bo_auth_connections", "Connections that are open.");
     describe_counter!("bo_auth_connections_total", "Connections that were accepted.");
-    describe_counter!("bo_auth_connections_cap_reached_total", "Times that accepting waited because --max-connections were open.");
+    describe_counter!(
+        "bo_auth_connections_cap_reached_total",
+        "Times that a newcomer needed the place of another connection because --max-connections were open."
+    );
+    describe_counter!("bo_auth_connections_refused_total", "Connections closed because their client held all it may, none of them idle.");
+    describe_counter!("bo_auth_connections_evicted_total", "Idle connections closed to make room for a newcomer.");
     describe_counter!("bo_auth_connections_timed_out_total", "Connections closed for slowness, by phase.");
     describe_counter!("bo_auth_accept_errors_total", "Connections the system failed to hand over.");
     describe_counter!("bo_auth_requests_refused_total", "Requests that could not be parsed, by reason.");

@@ -15,6 +15,7 @@ mod stamps;
 mod systems;
 mod tenants;
 mod users;
+mod variables;
 
 /// What a command says on standard error where no server is there to be told.
 const NO_SERVER: &str = "no server runs on this data directory; the change takes effect when one starts\n";

@@ -16,6 +16,8 @@ each_backend!(
     an_origin_is_set_as_browsers_send_it,
 );
 
+one_backend!(Local: no_listed_page_reads_what_is_the_operators);
+
 const HOME: &str = "https://app.example";
 const OTHER: &str = "http://other.example:8443";
 const STRANGER: &str = "https://stranger.example";
@@ -158,4 +160,15 @@ async fn an_origin_is_set_as_browsers_send_it(app: TestApp) {
     let request = home.tenant.web().request(Method::GET, route::SESSIONS).header("XsysId", "old");
     let answer = request.header("Origin", "https://old.example").send().await;
     assert_eq!(allowed(&answer), Some("https://old.example"), "{}", answer.text());
+}
+
+async fn no_listed_page_reads_what_is_the_operators(app: TestApp) {
+    systems(&app).await;
+    for path in ["/metrics", "/console", "/console/main.js", "/admin/api/v1/tenants", "/docs", "/docs/admin", "/openapi/admin-v1.json"] {
+        for request in [app.bare_request(Method::GET, path).header("Origin", HOME), preflight(&app, path, HOME)] {
+            let answer = request.send().await;
+            let names: Vec<_> = answer.headers.keys().filter(|name| name.as_str().starts_with("access-control")).collect();
+            assert_eq!(names, [] as [&http::HeaderName; 0], "{path}");
+        }
+    }
 }

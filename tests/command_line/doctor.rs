@@ -1,6 +1,6 @@
 //! `bo-auth doctor`.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 
 use serde_json::{Value, json};
 
@@ -64,6 +64,22 @@ async fn what_is_not_there_yet_is_named_with_what_to_do() {
         assert!(found.stdout.contains(part.as_str()), "{part:?} in {found:?}");
     }
     assert!(!place.data().exists(), "looking makes nothing");
+}
+
+#[tokio::test]
+async fn a_database_on_which_nobody_has_started_is_named() {
+    let place = Place::embedded();
+    std::fs::DirBuilder::new().mode(0o700).create(place.data()).unwrap();
+    std::fs::write(place.data().join("bo-auth.db"), "").unwrap();
+    let key = ["--master-key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="];
+    let found = place.run(&[&["doctor", "--json"], &key[..]].concat()).await;
+    let complaint = |subject: &str, found: &str, advice: &str| (subject.to_owned(), found.to_owned(), advice.to_owned());
+    let expected = complaint("migrations", "nobody has started on this database yet", "start the server once: it applies them");
+    assert_eq!(complaints(&found), [expected]);
+    // Nobody can sign in to an empty one either.
+    place.json(&["tenant", "list"]).await;
+    let expected = complaint("tenants", "there is none, so that nobody can sign in", "add one: `bo-auth tenant add`");
+    assert_eq!(doctor(&place).await, [expected]);
 }
 
 #[tokio::test]

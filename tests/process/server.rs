@@ -14,6 +14,7 @@ use super::{Answer, Frontend, Pair, Request, call};
 pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
+    listening: Value,
     stdout: BufReader<ChildStdout>,
     log: JoinHandle<Vec<Value>>,
 }
@@ -25,11 +26,11 @@ impl Server {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut seen = Vec::new();
-        let address = loop {
+        let (address, listening) = loop {
             let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("the server ended before it listened: {seen:?}"));
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a line of the log: {line}"));
             if line["message"] == "listening" {
-                break line["address"].as_str().unwrap().parse().unwrap();
+                break (line["address"].as_str().unwrap().parse().unwrap(), line);
             }
             seen.push(line);
         };
@@ -39,12 +40,17 @@ impl Server {
             }
             seen
         });
-        Self { child, address, stdout, log }
+        Self { child, address, listening, stdout, log }
     }
 
     /// Where it listens.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where a port of its own listens: `admin`, `metrics` or `grpc`.
+    pub(crate) fn address_of(&self, port: &str) -> SocketAddr {
+        self.listening[port].as_str().unwrap_or_else(|| panic!("no {port} in {}", self.listening)).parse().unwrap()
     }
 
     /// What it prints up to the first line that contains this.
@@ -81,8 +87,20 @@ impl Server {
 
     /// Asks it to stop (SIGTERM), without waiting.
     pub(crate) async fn ask_to_stop(&self) {
+        self.send_signal("-TERM").await;
+    }
+
+    /// Sends a signal, as `kill` names it.
+    pub(crate) async fn send_signal(&self, signal: &str) {
         let process = self.child.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args(["-TERM", &process]).status().await.unwrap().success());
+        assert!(Command::new("kill").args([signal, &process]).status().await.unwrap().success());
+    }
+
+    /// Waits until it takes no more connections.
+    pub(crate) async fn wait_until_refused(&self) {
+        while tokio::net::TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Waits for its end: how it went, what it printed, and its log.

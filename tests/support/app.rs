@@ -96,6 +96,8 @@ impl TestApp {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             demo: false,
             admin: true,
+            admin_listen: None,
+            metrics_listen: None,
             trusted_proxies: TrustedProxies::default(),
             store,
             limits: Limits::default(),

@@ -33,6 +33,7 @@ use crate::legacy::{self, V1};
 use crate::listener::{DrainReport, Listener};
 use crate::named_host::NamedHost;
 use crate::openapi::documents;
+use crate::reread::Rereading;
 use crate::security_headers::SecurityHeaders;
 use crate::stores::{
     DataLock, OpenError, lock_data_directory, make_data_directory, open_cache, open_database, open_master_key, open_redis,
@@ -54,10 +55,40 @@ pub struct App {
     service: Arc<Service>,
     listener: Listener,
     endpoint: poem::endpoint::BoxEndpoint<'static>,
-    grpc: Option<(Listener, poem::endpoint::BoxEndpoint<'static>)>,
+    /// Further ports: gRPC's, the admin API's, that of metrics.
+    ports: Vec<Port>,
+    rereading: Rereading,
+    grpc_address: Option<SocketAddr>,
+    admin_address: Option<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     background: Background,
     control: Control,
     _lock: DataLock,
+}
+
+/// A bound port and what it serves.
+type Port = (Listener, poem::endpoint::BoxEndpoint<'static>);
+
+/// What one port serves; health on every one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Surface {
+    /// The contracts, their documents, public keys and gRPC.
+    contracts: bool,
+    /// The admin API, its document and the console.
+    admin: bool,
+    /// Metrics.
+    metrics: bool,
+}
+
+/// What all ports have in common.
+struct Shared<'a> {
+    configuration: &'a Configuration,
+    service: Arc<Service>,
+    redis: Option<RedisConnection>,
+    metrics: Metrics,
+    gate: Arc<AddressGate>,
+    fleets: Fleets,
+    grpc: Option<Grpc>,
 }
 
 /// Why a server could not be started.
@@ -108,12 +139,47 @@ impl App {
         let listener = bind(configuration.listen, configuration)?;
         let has_fleets = !fleets.is_empty();
         let grpc = if has_fleets { Some(Grpc::new(&service, fleets.clone(), configuration.request_timeout)?) } else { None };
-        let own_listener = configuration.legacy.grpc_listen.map(|address| bind(address, configuration)).transpose()?;
-        let own_port = own_listener
-            .zip(grpc.clone())
-            .map(|(listener, grpc)| (listener, grpc.with(configuration.trusted_proxies.clone()).with(Observe).boxed()));
-        let endpoint = endpoint(configuration, &service, redis, metrics, fleets, grpc).boxed();
-        Ok(Self { service, listener, endpoint, grpc: own_port, background, control, _lock: lock })
+        let mut ports = Vec::new();
+        let mut grpc_address = None;
+        if let Some((address, grpc)) = configuration.legacy.grpc_listen.zip(grpc.clone()) {
+            let listener = bind(address, configuration)?;
+            grpc_address = Some(listener.local_address());
+            ports.push((listener, grpc.with(configuration.trusted_proxies.clone()).with(Observe).boxed()));
+        }
+        tokio::spawn(metrics.clone().keep_up());
+        let per_minute = configuration.address_requests_per_minute;
+        let gate = Arc::new(AddressGate::new(per_minute, per_minute, configuration.client_prefix));
+        let shared = Shared { configuration, service, redis, metrics, gate, fleets, grpc };
+        let (admin, metrics) = (configuration.admin_listen, configuration.metrics_listen);
+        let public = Surface { contracts: true, admin: configuration.admin && admin.is_none(), metrics: metrics.is_none() };
+        let endpoint = endpoint(&shared, public).boxed();
+        let is_one_port = admin == metrics && admin.is_some_and(|address| address.port() != 0);
+        let mut open = |address: SocketAddr, surface| {
+            let listener = bind(address, configuration)?;
+            let bound = listener.local_address();
+            ports.push((listener, self::endpoint(&shared, surface).boxed()));
+            Ok::<_, StartError>(bound)
+        };
+        let admin_surface = Surface { admin: true, metrics: is_one_port, ..Surface::default() };
+        let admin_address = admin.map(|address| open(address, admin_surface)).transpose()?;
+        let metrics_surface = Surface { metrics: true, ..Surface::default() };
+        let metrics_address =
+            if is_one_port { admin_address } else { metrics.map(|address| open(address, metrics_surface)).transpose()? };
+        let rereading = Rereading::new(configuration, shared.fleets);
+        let service = shared.service;
+        Ok(Self {
+            rereading,
+            service,
+            listener,
+            endpoint,
+            ports,
+            grpc_address,
+            admin_address,
+            metrics_address,
+            background,
+            control,
+            _lock: lock,
+        })
     }
 
     /// The address that was bound, with its true port.
@@ -122,8 +188,23 @@ impl App {
     }
 
     /// The address that was bound for gRPC alone, where there is one.
-    pub fn grpc_address(&self) -> Option<SocketAddr> {
-        self.grpc.as_ref().map(|(listener, _)| listener.local_address())
+    pub const fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc_address
+    }
+
+    /// The address that was bound for the admin API, if it has one of its own.
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
+    }
+
+    /// The address that was bound for metrics, if they have one of their own.
+    pub const fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// What can be taken up anew while it runs.
+    pub const fn rereading(&self) -> &Rereading {
+        &self.rereading
     }
 
     /// The use cases, for tests that reach behind the wire.
@@ -135,14 +216,14 @@ impl App {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> DrainReport {
         let control = tokio::spawn(self.control.serve(Arc::clone(&self.service)));
         let shutdown = shutdown.shared();
-        let main = self.listener.serve(self.endpoint, shutdown.clone());
-        let report = match self.grpc {
-            None => main.await,
-            Some((listener, endpoint)) => {
-                let (main, grpc) = tokio::join!(main, listener.serve(endpoint, shutdown));
-                DrainReport { open: main.open + grpc.open, cut: main.cut + grpc.cut, took: main.took.max(grpc.took) }
-            }
-        };
+        let ports = std::iter::once((self.listener, self.endpoint)).chain(self.ports);
+        let serving = ports.map(|(listener, endpoint)| listener.serve(endpoint, shutdown.clone()));
+        let reports = futures_util::future::join_all(serving).await;
+        let report = reports.into_iter().fold(DrainReport::default(), |all, one| DrainReport {
+            open: all.open + one.open,
+            cut: all.cut + one.cut,
+            took: all.took.max(one.took),
+        });
         control.abort();
         self.background.stop().await;
         self.service.db.close().await;
@@ -202,62 +283,46 @@ async fn start_service(
 
 fn bind(address: SocketAddr, configuration: &Configuration) -> Result<Listener, StartError> {
     let bound = Listener::bind(address, configuration.limits).map_err(|source| StartError::Listen { address, source })?;
-    Ok(bound.answer_refusals(fault::answer_refusal))
+    Ok(bound.answer_refusals(fault::answer_refusal).except_proxies(configuration.trusted_proxies.clone()))
 }
 
-fn endpoint(
-    configuration: &Configuration,
-    service: &Arc<Service>,
-    redis: Option<RedisConnection>,
-    metrics: Metrics,
-    fleets: Fleets,
-    grpc: Option<Grpc>,
-) -> impl Endpoint<Output = Response> + 'static {
+fn endpoint(shared: &Shared<'_>, surface: Surface) -> impl Endpoint<Output = Response> + 'static {
+    let Shared { configuration, service, redis, metrics, gate, fleets, grpc } = shared;
     let documents = documents();
-    let with_legacy = !fleets.is_empty();
-    let answerer = Answerer::new(Arc::clone(service));
-    let v3 =
-        V3 { service: Arc::clone(service), answerer, body_limit: configuration.body_limit, body_timeout: configuration.request_timeout };
+    let with_legacy = surface.contracts && !fleets.is_empty();
+    let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);
     let envelope = Envelope::new(EnvelopeParts {
         service: Arc::clone(service),
-        gate: Arc::new(AddressGate::new(
-            configuration.address_requests_per_minute,
-            configuration.address_requests_per_minute,
-            configuration.client_prefix,
-        )),
+        gate: Arc::clone(gate),
         // A body has had its own time before this runs out.
         timeout: configuration.request_timeout * 2,
-        routes: documents.routes(with_legacy, configuration.admin),
+        routes: documents.routes(surface.contracts, with_legacy, surface.admin),
         with_legacy,
     });
-    tokio::spawn(metrics.clone().keep_up());
-    let routes = Route::new()
-        .nest(api::PREFIX, api::service(v3))
-        .at("/.well-known/jwks.json", key_set::KeySet { service: Arc::clone(service) })
-        .at("/healthz", Alive)
-        .at("/readyz", Ready::new(Arc::clone(service), redis))
-        .at("/metrics", metrics);
-    let routes = if with_legacy {
-        let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);
-        routes.nest(legacy::PREFIX, legacy::service(V1 { service: Arc::clone(service), fleets, body_limit, body_timeout }))
-    } else {
-        routes
-    };
-    let routes = if configuration.admin {
-        let (body_limit, body_timeout) = (configuration.body_limit, configuration.request_timeout);
-        routes.nest(
-            admin::PREFIX,
-            admin::service(admin::Frame { service: Arc::clone(service), body_limit, body_timeout, schemas: documents.response_schemas() }),
-        )
-    } else {
-        routes
-    };
+    let mut routes = Route::new().at("/healthz", Alive).at("/readyz", Ready::new(Arc::clone(service), redis.clone()));
+    if surface.contracts {
+        let answerer = Answerer::new(Arc::clone(service));
+        let v3 = V3 { service: Arc::clone(service), answerer, body_limit, body_timeout };
+        routes = routes.nest(api::PREFIX, api::service(v3)).at("/.well-known/jwks.json", key_set::KeySet { service: Arc::clone(service) });
+    }
+    if surface.metrics {
+        routes = routes.at("/metrics", metrics.clone());
+    }
+    if with_legacy {
+        let v1 = V1 { service: Arc::clone(service), fleets: fleets.clone(), body_limit, body_timeout };
+        routes = routes.nest(legacy::PREFIX, legacy::service(v1));
+    }
+    if surface.admin {
+        let schemas = documents.response_schemas();
+        let frame = admin::Frame { service: Arc::clone(service), body_limit, body_timeout, schemas };
+        routes = routes.nest(admin::PREFIX, admin::service(frame));
+    }
     documents
-        .add_routes(routes, with_legacy, configuration.admin)
+        .add_routes(routes, surface.contracts, with_legacy, surface.admin)
         .with(envelope)
         .with(CrossOrigin::new(Arc::new(Origins(Arc::clone(service)))))
-        .with(GrpcBeside::new(grpc))
-        .with_if(configuration.admin, Console::new())
+        .with(GrpcBeside::new(grpc.clone().filter(|_| surface.contracts)))
+        .with_if(surface.admin, Console::new())
         .with(HeadAsGet)
         .with(NamedHost)
         .with(SecurityHeaders)

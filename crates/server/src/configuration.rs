@@ -25,18 +25,18 @@ pub use self::store::{CacheChoice, CacheKind, DatabaseChoice, StoreConfiguration
 use self::units::{ByteCount, duration};
 use crate::listener::Limits;
 use crate::proxy::{Network, TrustedProxies};
-use crate::telemetry::logging::LogFormat;
+use crate::telemetry::logging::{LogFormat, log_level};
 
-/// Options of the log, which every command has.
+/// Options of the log.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogOptions {
-    /// Least level of the lines to write: error, warn, info, debug or trace, or `target=level` pairs, separated by commas
-    #[arg(long, env = "BO_AUTH_LOG_LEVEL", value_name = "LEVEL", default_value = "info", global = true)]
+    /// Least level of the lines to write: off, error, warn, info, debug or trace, and `target=level` pairs, separated by commas
+    #[arg(long, env = "BO_AUTH_LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = log_level)]
     pub log_level: String,
 
     /// How lines look
-    #[arg(long, env = "BO_AUTH_LOG_FORMAT", value_name = "FORMAT", default_value = "json", global = true)]
+    #[arg(long, env = "BO_AUTH_LOG_FORMAT", value_name = "FORMAT", default_value = "json")]
     pub log_format: LogFormat,
 }
 
@@ -52,9 +52,19 @@ pub struct ServeOptions {
     #[arg(long, env = "BO_AUTH_DEMO", value_parser = FalseyValueParser::new())]
     pub demo: bool,
 
-    /// Whether the admin API and the console are served, on the same port
+    /// Whether the admin API and the console are served
     #[arg(long, env = "BO_AUTH_ADMIN", value_name = "SWITCH", default_value = "on")]
     pub admin: Switch,
+
+    /// Address and port for the admin API, the console and the admin API's document alone: the public port answers 404 for
+    /// them then [default: the public port]
+    #[arg(long, env = "BO_AUTH_ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<SocketAddr>,
+
+    /// Address and port for `/metrics` alone, which may be that of --admin-listen; the public port answers 404 for it then
+    /// [default: the public port]
+    #[arg(long, env = "BO_AUTH_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// A proxy or network of proxies whose forwarding headers are believed, such as 10.0.0.0/8; may be repeated
     #[arg(long, env = "BO_AUTH_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
@@ -98,6 +108,10 @@ pub struct LimitOptions {
     #[arg(long, env = "BO_AUTH_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub header_timeout: Duration,
 
+    /// How long a client may take nothing of an answer before its connection is closed
+    #[arg(long, env = "BO_AUTH_ANSWER_TIMEOUT", value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    pub answer_timeout: Duration,
+
     /// How long a connection is kept that has nothing to do
     #[arg(long, env = "BO_AUTH_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s", value_parser = duration)]
     pub idle_timeout: Duration,
@@ -114,9 +128,17 @@ pub struct LimitOptions {
     #[arg(long, env = "BO_AUTH_BODY_LIMIT", value_name = "SIZE", default_value = "64KiB")]
     pub body_limit: ByteCount,
 
-    /// Connections served at once; more wait
+    /// Connections served at once on each port. One more takes the place of the one that has been idle longest, or waits
     #[arg(long, env = "BO_AUTH_MAX_CONNECTIONS", value_name = "COUNT", default_value = "10000")]
     pub max_connections: NonZeroUsize,
+
+    /// Those of them that one address may hold, trusted proxies excepted [default: a tenth of --max-connections, at least 64]
+    #[arg(long, env = "BO_AUTH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT")]
+    pub max_connections_per_address: Option<NonZeroUsize>,
+
+    /// Requests in flight at once on one HTTP/2 connection
+    #[arg(long, env = "BO_AUTH_MAX_STREAMS", value_name = "COUNT", default_value = "128")]
+    pub max_streams: NonZeroU32,
 
     /// Memory for ended sessions, 1MiB to 16GiB: 64MiB hold 1.8 million. Verifications of what does not fit ask the database
     #[arg(long, env = "BO_AUTH_REVOCATION_MEMORY", value_name = "SIZE", default_value = "64MiB")]
@@ -172,6 +194,10 @@ pub struct Configuration {
     pub demo: bool,
     /// Whether the admin API and the console are served.
     pub admin: bool,
+    /// Where they are served, if not on the public port.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where metrics are served, if not on the public port.
+    pub metrics_listen: Option<SocketAddr>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// Where things are kept.
@@ -202,24 +228,40 @@ impl ServeOptions {
     /// # Errors
     /// Where they do not; the text says what to do.
     pub fn validate(&self) -> Result<Configuration, ConfigurationError> {
-        if self.demo && !self.listen.ip().is_loopback() {
-            return Err(ConfigurationError::DemoInPublic { listen: self.listen });
+        let ports = [Some(self.listen), self.admin_listen, self.metrics_listen, self.legacy.grpc_listen];
+        if let Some(listen) = ports.into_iter().flatten().find(|address| self.demo && !address.ip().is_loopback()) {
+            return Err(ConfigurationError::DemoInPublic { listen });
+        }
+        if self.admin == Switch::Off && self.admin_listen.is_some() {
+            return Err(ConfigurationError::AdminOff);
+        }
+        for (option, own) in [("--admin-listen", self.admin_listen), ("--metrics-listen", self.metrics_listen)] {
+            if own.is_some_and(|own| own == self.listen && own.port() != 0) {
+                return Err(ConfigurationError::ListensTwice { option, listen: self.listen });
+            }
         }
         let limits = &self.limits;
         Ok(Configuration {
             listen: self.listen,
             demo: self.demo,
             admin: self.admin == Switch::On,
+            admin_listen: self.admin_listen,
+            metrics_listen: self.metrics_listen,
             trusted_proxies: TrustedProxies::new(self.trusted_proxy.clone()),
             store: self.store.validate()?,
             limits: Limits {
                 connections: limits.max_connections.get(),
+                connections_per_client: limits
+                    .max_connections_per_address
+                    .map_or_else(|| (limits.max_connections.get() / 10).max(64), NonZeroUsize::get),
+                client_prefix: ClientPrefix::new(limits.ipv6_prefix),
                 header_bytes: limits.header_limit.within("--header-limit", "8KiB", "1MiB")?,
                 first_request_timeout: limits.header_timeout,
                 header_timeout: limits.header_timeout,
+                answer_timeout: limits.answer_timeout,
                 idle_timeout: limits.idle_timeout,
                 shutdown_deadline: limits.shutdown_deadline,
-                ..Limits::default()
+                streams: limits.max_streams.get(),
             },
             request_timeout: limits.request_timeout,
             body_limit: limits.body_limit.within("--body-limit", "1KiB", "16MiB")?,

@@ -88,17 +88,16 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
     fn call(&self, request: Request) -> impl Future<Output = Result<Response>> + Send {
         let origin = request.headers().get(ORIGIN).cloned();
         let is_preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-        // No page of a tenant's origin calls the admin API.
-        let is_admin = crate::admin::owns(request.uri().path());
+        let is_private = is_private(request.uri().path());
         match origin {
             Some(origin) if is_preflight => {
-                let own_headers = if is_admin { None } else { self.headers_of(&origin) };
+                let own_headers = if is_private { None } else { self.headers_of(&origin) };
                 Either::Left(ready(Ok(Self::preflight(origin, own_headers))))
             }
-            origin => Either::Right(self.endpoint.call(request).map(|answer| {
+            origin => Either::Right(self.endpoint.call(request).map(move |answer| {
                 let mut response = answer.map_or_else(poem::Error::into_response, IntoResponse::into_response);
                 response.headers_mut().append(VARY, VARY_ORIGIN);
-                if let Some(origin) = origin {
+                if let Some(origin) = origin.filter(|_| !is_private) {
                     let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);
                     if decided.unwrap_or_else(|| self.headers_of(&origin).is_some()) {
                         allow(response.headers_mut(), origin);
@@ -109,6 +108,13 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
             })),
         }
     }
+}
+
+/// Whether a path is the operator's own: no page of a tenant's origin reads what is there.
+fn is_private(path: &str) -> bool {
+    const OPERATORS: [&str; 6] = ["/metrics", "/console", "/docs", "/openapi/admin-v1.json", "/healthz", "/readyz"];
+    let lies_below = |own: &&str| path.strip_prefix(*own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    crate::admin::owns(path) || OPERATORS.iter().any(|own| lies_below(&own))
 }
 
 /// The origin itself and never `*`: with credentials a browser takes nothing else.
@@ -204,6 +210,19 @@ mod tests {
             assert_eq!(response.header("access-control-allow-origin"), allowed.then_some(origin), "{path} {origin}");
             assert_eq!(response.headers().contains_key(ACCESS_CONTROL_EXPOSE_HEADERS), allowed, "{path} {origin}");
             assert_eq!(response.header("vary"), Some("Origin"));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_listed_page_reads_what_is_the_operators() {
+        let private = ["/metrics", "/admin/api/v1/tenants", "/console", "/console/main.js", "/docs", "/docs/admin", "/readyz"];
+        for (paths, shared) in [(&private[..], None), (&["/metricsx", "/docs.json", "/bo/docs"], Some(HOME))] {
+            for path in paths {
+                for method in [Method::GET, Method::OPTIONS] {
+                    let response = send(method, path, Some(HOME)).await;
+                    assert_eq!(response.header("access-control-allow-origin"), shared, "{path}");
+                }
+            }
         }
     }
 

@@ -22,6 +22,7 @@ pub mod listener;
 pub mod named_host;
 pub mod openapi;
 pub mod proxy;
+pub mod reread;
 pub mod security_headers;
 pub mod stores;
 pub mod telemetry;

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use bo_auth_server::command::CommandLine;
-use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    CommandLine::parse().run().await
+    CommandLine::read().run().await
 }

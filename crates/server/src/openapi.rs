@@ -161,9 +161,9 @@ impl Documents {
     }
 
     /// Each path as segments, where one that begins with `{` stands for any, with its methods as `Allow` lists them; those
-    /// of the v1.0 contract and of the admin API where they are served.
-    pub fn routes(&self, with_legacy: bool, with_admin: bool) -> Vec<(Vec<String>, String)> {
-        let mut routes = self.document.routes();
+    /// of the contracts and of the admin API if they are served.
+    pub fn routes(&self, with_contracts: bool, with_legacy: bool, with_admin: bool) -> Vec<(Vec<String>, String)> {
+        let mut routes = if with_contracts { self.document.routes() } else { Vec::new() };
         if with_legacy {
             routes.extend(self.session.routes());
         }
@@ -178,8 +178,8 @@ impl Documents {
         routes
     }
 
-    /// Serves the documents and the reference page.
-    pub fn add_routes(self, routes: Route, with_legacy: bool, with_admin: bool) -> Route {
+    /// Serves the documents and the reference pages of what is served.
+    pub fn add_routes(self, routes: Route, with_contracts: bool, with_legacy: bool, with_admin: bool) -> Route {
         let routes = if with_legacy { routes.at("/openapi/session-v1.json", Asset::json(self.session_json).boxed()) } else { routes };
         let routes = if with_admin {
             routes
@@ -188,6 +188,9 @@ impl Documents {
         } else {
             routes
         };
+        if !with_contracts {
+            return routes;
+        }
         routes
             .at("/openapi/bo-v3.json", Asset::json(self.json).boxed())
             .at("/openapi/bo-v3.yaml", Asset::yaml(self.yaml).boxed())
@@ -211,13 +214,13 @@ mod tests {
 
     #[test]
     fn every_path_has_its_methods() {
-        let routes = documents().routes(true, true);
+        let routes = documents().routes(true, true, true);
         let allow = |path: &str| routes.iter().find(|(segments, _)| segments.join("/") == path).map(|(_, allow)| allow.as_str());
         assert_eq!(allow("/bo/api/v3/auth/token/logout"), Some("GET, DELETE"));
         assert_eq!(allow("/bo/api/v3/auth/session/{sessionId}"), Some("DELETE"));
         assert_eq!(allow("/api/v1.0/session"), Some("DELETE, GET, HEAD"));
         assert_eq!(allow("/api/v1.0/sessions"), Some("POST"));
         assert_eq!(allow("/admin/api/v1/tenants/{ownerId}"), Some("GET, PATCH, HEAD"));
-        assert!(documents().routes(false, false).iter().all(|(segments, _)| segments[1] == "bo"));
+        assert!(documents().routes(true, false, false).iter().all(|(segments, _)| segments[1] == "bo"));
     }
 }

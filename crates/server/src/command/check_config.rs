@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::output::Output;
-use crate::configuration::{CacheChoice, DatabaseChoice, FleetConfiguration, ServeOptions, UserIdForm};
+use crate::configuration::{CacheChoice, DatabaseChoice, FleetConfiguration, LogOptions, ServeOptions, UserIdForm};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfig {
     #[command(flatten)]
     options: ServeOptions,
+    #[command(flatten)]
+    log: LogOptions,
 }
 
 impl CheckConfig {
@@ -29,6 +31,9 @@ impl CheckConfig {
         let fleets: Vec<_> = configuration.legacy.fleets.iter().map(fleet).collect();
         let served: String = fleets.iter().flat_map(|(_, line)| ["\nv1.0      ", line.as_str()]).collect();
         let grpc = configuration.legacy.grpc_listen.map(|address| address.to_string());
+        let listeners = [("admin", "adminListen", configuration.admin_listen), ("metrics", "metricsListen", configuration.metrics_listen)];
+        let own_ports: String =
+            listeners.iter().filter_map(|(name, _, address)| address.map(|address| format!("\n{name:<9} {address}"))).collect();
         let mut result = json!({"listen": configuration.listen.to_string(), "data": configuration.store.data, "database": database, "cache": cache,
             "singleNode": configuration.store.single_node});
         if !fleets.is_empty() {
@@ -37,9 +42,14 @@ impl CheckConfig {
         if let Some(address) = &grpc {
             result["grpcListen"] = json!(address);
         }
+        for (_, member, address) in listeners {
+            if let Some(address) = address {
+                result[member] = json!(address.to_string());
+            }
+        }
         output.result(&result, || {
             format!(
-                "the options fit together\nlisten    {}\ndata      {}\ndatabase  {database}\ncache     {cache}\nserves as {nodes}{served}{}\nnext: `bo-auth doctor` tries the stores",
+                "the options fit together\nlisten    {}{own_ports}\ndata      {}\ndatabase  {database}\ncache     {cache}\nserves as {nodes}{served}{}\nnext: `bo-auth doctor` tries the stores",
                 configuration.listen,
                 configuration.store.data.display(),
                 grpc.as_ref().map(|address| format!("\ngRPC      {address}, beside HTTP")).unwrap_or_default(),

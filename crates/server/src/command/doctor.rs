@@ -161,7 +161,11 @@ async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mu
     findings.push(match db.migrations_pending().await {
         Ok(false) => Finding::good("migrations", "all applied"),
         Ok(true) => {
-            findings.push(Finding::bad("migrations", "some are not applied", "start the server once: it applies them"));
+            let found = match db.migrations_applied().await {
+                Ok(0) => "nobody has started on this database yet",
+                _ => "some are not applied",
+            };
+            findings.push(Finding::bad("migrations", found, "start the server once: it applies them"));
             return;
         }
         Err(error) => Finding::bad("migrations", Failure::from(error).text, "the database may be of a newer version: update this program"),
@@ -177,6 +181,7 @@ async fn examine_database(db: &Db, master_key: Option<&MasterKey>, findings: &mu
     });
     if let Some(master_key) = master_key {
         findings.push(match examine_tenants(db, master_key).await {
+            Ok(0) => Finding::bad("tenants", "there is none, so that nobody can sign in", "add one: `bo-auth tenant add`"),
             Ok(count) => Finding::good("tenants", format!("{count}, and their keys and settings can be read")),
             Err(failure) => Finding::bad("tenants", failure.text, "restore the master key that sealed them, or mend the settings named"),
         });

@@ -17,11 +17,12 @@ mod stores;
 mod system;
 mod tenant;
 mod user;
+mod variables;
 
 use std::process::ExitCode;
 
 use bo_auth_service::Error;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use output::Output;
 
@@ -77,6 +78,11 @@ enum Command {
 }
 
 impl CommandLine {
+    /// Reads the arguments and variables of this process; ends it if they are not as they should be.
+    pub fn read() -> Self {
+        variables::parse(Self::command)
+    }
+
     /// Carries the command out.
     pub async fn run(self) -> ExitCode {
         let output = Output::new(self.json);

@@ -25,9 +25,12 @@ impl Serve {
     pub(crate) async fn run(self, output: Output) -> Result<(), Failure> {
         let configuration = self.options.validate()?;
         let _log = logging::start(&self.log.log_level, self.log.log_format)?;
-        // Before anything is answered, so that a signal at any moment ends the server in good order.
+        // Before anything is answered, so that a signal at any moment ends the server in good order, or not at all.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        // They mean nothing here; without a receiver they would end the process.
+        let _nothing = (signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?);
         if configuration.demo {
             let operator = open_operator(&configuration.store, configuration.password_cost.into()).await?;
             demo::make(&operator).await?;
@@ -46,16 +49,42 @@ impl Serve {
             output.result(&serde_json::json!({"listening": address.to_string()}), || calls)?;
         }
         std::io::stdout().flush()?;
-        tracing::info!(%address, "listening");
-        let stopped = app
-            .run(async move {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
+        let (admin, metrics, grpc) = (app.admin_address(), app.metrics_address(), app.grpc_address());
+        let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
+        tracing::info!(%address, admin = text(admin), metrics = text(metrics), grpc = text(grpc), "listening");
+        let (rereading, options) = (app.rereading().clone(), self.options.clone());
+        let rereading = tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                let options = options.clone();
+                // It reads files.
+                let validated = tokio::task::spawn_blocking(move || options.validate()).await;
+                match validated {
+                    Ok(validated) => rereading.take_up_and_log(validated),
+                    Err(error) => tracing::error!(%error, "SIGHUP: the files could not be read"),
                 }
-                tracing::info!("stopping: what is in flight is finished, nothing new is taken");
-            })
-            .await;
+            }
+        });
+        let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+        let running = app.run(async {
+            // Dropping the other end tells the same.
+            let _ = stopping.await;
+        });
+        let mut running = std::pin::pin!(running);
+        let mut stop = Some(stop);
+        let stopped = loop {
+            tokio::select! {
+                stopped = running.as_mut() => break stopped,
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let Some(stop) = stop.take() else {
+                tracing::warn!("stopping at once: a second signal came while requests were finished");
+                return Err(Failure::of("a second signal came: what was in flight was cut"));
+            };
+            tracing::info!("stopping: what is in flight is finished, nothing new is taken");
+            drop(stop);
+        };
+        rereading.abort();
         tracing::info!(open = stopped.open, cut = stopped.cut, "stopped");
         Ok(())
     }

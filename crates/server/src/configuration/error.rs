@@ -99,6 +99,17 @@ pub enum ConfigurationError {
         /// What, and what to do.
         problem: String,
     },
+    /// An address for what is not served.
+    #[error("--admin-listen serves the admin API, which --admin off switches off: leave one of them out")]
+    AdminOff,
+    /// One address for two ports.
+    #[error("{option} is {listen}, as --listen is: give it another port, or leave it out to serve both there")]
+    ListensTwice {
+        /// The option.
+        option: &'static str,
+        /// The address of both.
+        listen: SocketAddr,
+    },
     /// gRPC has nothing to serve.
     #[error("--grpc-listen serves the v1.0 contract: give --legacy-v1 too, or leave it out")]
     GrpcWithoutFleet,

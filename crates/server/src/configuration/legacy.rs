@@ -38,7 +38,7 @@ pub struct LegacyConfiguration {
 }
 
 /// A fleet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetConfiguration {
     /// The names it is reached under, in lower case; none for every name that is no other fleet's.
     pub hosts: Vec<String>,
@@ -54,8 +54,16 @@ pub struct FleetConfiguration {
     pub service_token: Option<Secret>,
 }
 
+impl FleetConfiguration {
+    /// Whether nothing but the service token differs.
+    pub fn is_same_but_for_its_token(&self, other: &Self) -> bool {
+        let whole = Self { service_token: other.service_token.clone(), ..self.clone() };
+        whole == *other
+    }
+}
+
 /// The old servers of a fleet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldServersConfiguration {
     /// Their Redis.
     pub redis: Secret,

@@ -53,11 +53,14 @@ fn what_does_not_fit_is_refused_with_what_to_do() {
         (&["--database-url", "postgres://db/x", "--redis-url", "redis://cache", "--cache", "local"], "give --redis-url, or --single-node"),
         (&["--cache", "redis"], "give --redis-url"),
         (&["--demo", "--listen", "0.0.0.0:8480"], "listen on a loopback address"),
+        (&["--demo", "--admin-listen", "0.0.0.0:8481"], "listen on a loopback address"),
         (&["--database-url", "mysql://db/x"], "must begin with postgres://"),
         (&["--redis-url", "cache:6379"], "must begin with redis://"),
         (&["--redis-url", "redis://a,b"], "must begin with redis://"),
         (&["--redis-url", "redis://cache?patience=5"], "from 10 to 1000"),
         (&["--redis-url", "redis://cache:port"], "redis://host:port"),
+        (&["--admin", "off", "--admin-listen", "127.0.0.1:0"], "leave one of them out"),
+        (&["--metrics-listen", "127.0.0.1:8480"], "give it another port"),
         (&["--header-limit", "4KiB"], "give 8KiB to 1MiB"),
         (&["--body-limit", "1GiB"], "give 1KiB to 16MiB"),
         (&["--argon2-memory", "64KiB", "--argon2-lanes", "9"], "give fewer lanes"),
@@ -80,6 +83,16 @@ fn secrets_come_from_files_and_are_not_printed() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(configuration.store.database, DatabaseChoice::Postgres(Secret::new("postgres://user:hunter2@db/x".to_owned())));
     assert!(!format!("{options:?}{configuration:?}").contains("hunter2"));
+}
+
+#[test]
+fn one_address_may_hold_a_tenth_of_all_connections() {
+    for (arguments, all, own) in
+        [(&[][..], 10_000, 1_000), (&["--max-connections", "100"], 100, 64), (&["--max-connections-per-address", "7"], 10_000, 7)]
+    {
+        let limits = validated(arguments).unwrap().limits;
+        assert_eq!((limits.connections, limits.connections_per_client), (all, own), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which fleet a request is for: by the name it was sent to, or by the token that a gateway shows.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bo_auth_core::identifier::SystemId;
 use bo_auth_service::legacy_fleet::{Fleet, OldServers};
@@ -21,7 +21,7 @@ pub struct ServedFleet {
     /// The cookie's name.
     pub cookie: String,
     hosts: Vec<String>,
-    service_token: Option<Secret>,
+    service_token: Arc<RwLock<Option<Secret>>>,
 }
 
 /// All of them. Clones are the same.
@@ -77,7 +77,7 @@ impl Fleets {
         if let Some(served) = tokens.into_iter().find_map(|token| self.with_token(token)) {
             return Ok(served);
         }
-        let open: Vec<&ServedFleet> = self.0.iter().filter(|served| served.service_token.is_none()).collect();
+        let open: Vec<&ServedFleet> = self.0.iter().filter(|served| !served.has_token()).collect();
         if !is_local {
             let is_token_wanted = open.len() < self.0.len();
             return Err(if is_token_wanted { GatewayRefusal::Unknown } else { GatewayRefusal::Remote });
@@ -87,10 +87,21 @@ impl Fleets {
             // Gateways dial an address; with one fleet there is nothing to tell apart.
             [only] => Ok(only),
             _ => {
-                let named = self.named(host).filter(|served| served.service_token.is_none());
+                let named = self.named(host).filter(|served| !served.has_token());
                 named.or_else(|| open.iter().copied().find(|served| served.hosts.is_empty())).ok_or(GatewayRefusal::Ambiguous)
             }
         }
+    }
+
+    /// Gives each fleet the service token of its place in the list; whether any is another than before.
+    pub fn set_service_tokens(&self, tokens: impl IntoIterator<Item = Option<Secret>>) -> bool {
+        let mut changed = false;
+        for (served, token) in self.0.iter().zip(tokens) {
+            let mut own = served.service_token.write().unwrap_or_else(PoisonError::into_inner);
+            changed |= *own != token;
+            *own = token;
+        }
+        changed
     }
 
     fn named(&self, host: Option<&str>) -> Option<&ServedFleet> {
@@ -99,7 +110,10 @@ impl Fleets {
 
     /// Compares with every token, in the same time.
     fn with_token(&self, token: &[u8]) -> Option<&ServedFleet> {
-        let fits = |served: &ServedFleet| served.service_token.as_ref().is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(token)));
+        let fits = |served: &ServedFleet| {
+            let own = served.service_token.read().unwrap_or_else(PoisonError::into_inner);
+            own.as_ref().is_some_and(|own| bool::from(own.expose().as_bytes().ct_eq(token)))
+        };
         self.0.iter().fold(None, |found, served| if fits(served) { Some(served) } else { found })
     }
 }
@@ -120,8 +134,12 @@ impl ServedFleet {
             fleet: Arc::new(fleet),
             cookie: configured.cookie.clone(),
             hosts: configured.hosts.clone(),
-            service_token: configured.service_token.clone(),
+            service_token: Arc::new(RwLock::new(configured.service_token.clone())),
         })
+    }
+
+    fn has_token(&self) -> bool {
+        self.service_token.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Its system.

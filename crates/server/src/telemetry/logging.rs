@@ -28,6 +28,20 @@ pub enum LogFormat {
     Text,
 }
 
+/// What `--log-level` takes, as given. A word that is no level would name a target instead, and silence all others.
+///
+/// # Errors
+/// If a part is no level and no `target=level` pair; the text lists the levels.
+pub fn log_level(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
+    let fits = |part: &str| part.rsplit_once('=').map_or_else(|| is_level(part), |(target, level)| !target.is_empty() && is_level(level));
+    if text.split(',').all(fits) && EnvFilter::try_new(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(format!("give one of {}, or `target=level` pairs, separated by commas", LEVELS.join(", ")))
+}
+
 /// The process's log. A second [`start`] in the same process gets the first one's.
 static STARTED: OnceLock<(LogWriter, LogFormat)> = OnceLock::new();
 
@@ -192,6 +206,17 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn only_levels_and_pairs_are_taken() {
+        for text in ["info", "WARN", "off", "info,bo_auth::access=off", "bo_auth_store=debug,warn", "info, sqlx=error"] {
+            assert_eq!(log_level(text).as_deref(), Ok(text));
+        }
+        for text in ["", "inof", "info,", "info,inof", "bo_auth=loud", "=info", "bo_auth::access", "info;debug"] {
+            let refusal = log_level(text).unwrap_err();
+            assert!(refusal.contains("off, error, warn, info, debug, trace"), "{text}: {refusal}");
         }
     }
 

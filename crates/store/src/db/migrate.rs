@@ -52,13 +52,25 @@ impl Db {
             Self::Postgres(_) => postgres(),
             Self::Sqlite { .. } => sqlite(),
         };
+        let applied = self.applied_versions().await?;
+        Ok(known.iter().any(|migration| !applied.contains(&migration.version)))
+    }
+
+    /// How many migrations have been applied: none to a database on which nobody has started.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseUnavailable`].
+    pub async fn migrations_applied(&self) -> Result<usize, Error> {
+        Ok(self.applied_versions().await?.len())
+    }
+
+    async fn applied_versions(&self) -> Result<Vec<i64>, Error> {
         let applied: Result<Vec<i64>, Error> =
             on!(self, read, |connection| sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success").fetch_all(connection));
         match applied {
-            Ok(applied) => Ok(known.iter().any(|migration| !applied.contains(&migration.version))),
             // An empty database has no table of migrations yet.
-            Err(Error::Statement(_)) => Ok(true),
-            Err(error) => Err(error),
+            Err(Error::Statement(_)) => Ok(Vec::new()),
+            other => other,
         }
     }
 }

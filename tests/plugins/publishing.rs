@@ -11,6 +11,7 @@ use crate::support::{Session, Tenant, TestApp};
 
 each_backend!(
     versions_are_published_rolled_back_and_withdrawn,
+    rolling_back_goes_to_what_answered_before,
     what_was_published_answers_after_a_restart,
     a_version_that_does_not_compile_is_kept_and_never_published,
 );
@@ -31,6 +32,34 @@ async fn message(session: &Session, plugin: &str) -> String {
     let answer = session.current_user().query("_nodejs", plugin).send().await;
     assert_eq!((answer.status, answer.header("x-plugin-error")), (200, None));
     answer.json()["message"].as_str().unwrap().to_owned()
+}
+
+async fn rolling_back_goes_to_what_answered_before(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let service = app.service();
+    let desk = service.plugin_desk();
+    for text in ["one", "two", "three"] {
+        tenant.draft("mine", &saying(text)).await;
+    }
+    let back = async || match desk.roll_back(&tenant.owner_id, "mine", None, None, "tester").await {
+        Ok(record) => record.active_version,
+        Err(Error::Plugin(PluginRefusal::NothingBefore)) => None,
+        Err(error) => panic!("{error}"),
+    };
+    // Newer versions may have answered before older ones.
+    for version in [1, 3, 2] {
+        tenant.publish_version("mine", version, None).await;
+    }
+    assert_eq!((back().await, back().await, back().await), (Some(3), Some(1), None));
+    // An older version that is published again, and one that is named.
+    for version in [2, 3, 1] {
+        tenant.publish_version("mine", version, None).await;
+    }
+    assert_eq!(back().await, Some(3));
+    desk.roll_back(&tenant.owner_id, "mine", Some(2), None, "tester").await.unwrap();
+    tenant.publish_version("mine", 1, None).await;
+    desk.withdraw(&tenant.owner_id, "mine", None, "tester").await.unwrap();
+    assert_eq!(back().await, Some(1), "what answered until it was withdrawn");
 }
 
 async fn versions_are_published_rolled_back_and_withdrawn(app: TestApp) {

@@ -88,7 +88,7 @@ pub(super) struct PublishBody {
 #[derive(Object)]
 #[oai(rename = "PluginRollbackRequest", rename_all = "camelCase")]
 pub(super) struct RollbackBody {
-    /// The version; the one before the active that was published and not switched off, where absent.
+    /// The version; if absent, the one that answered before the active one did and was not switched off.
     version: Option<i64>,
 }
 

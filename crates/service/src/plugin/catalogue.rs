@@ -144,7 +144,7 @@ impl Service {
         let name = stored.plugin.name.as_str();
         let stands_back = |version: &i64| switches.iter().any(|off| off.name == name && off.version == *version);
         let Some(active) = stored.plugin.active_version.filter(stands_back) else { return Ok(None) };
-        let Some(good) = self.db.find_good_plugin_version(owner_id, name, active).await? else { return Ok(None) };
+        let Some(good) = self.db.find_good_plugin_version(owner_id, name, Some(active)).await? else { return Ok(None) };
         let Some(version) = self.db.find_plugin_version(owner_id, name, good).await? else { return Ok(None) };
         let plugin = self.plugins.prepare(owner_id.as_str(), name, good, &version.source).await.map_err(PluginRefusal::from)?;
         Ok(Some(plugin))

@@ -52,8 +52,8 @@ async fn versions_are_numbered_and_a_change_needs_the_revision() {
         let published = db.list_published_plugins(&one).await.unwrap();
         let [plugin] = &published[..] else { panic!("{published:?}") };
         assert_eq!((plugin.active_source.as_deref(), plugin.canary_source.as_deref()), (Some("a"), Some("b")));
-        assert_eq!(db.find_good_plugin_version(&one, "mine", 2).await.unwrap(), Some(1));
-        assert_eq!(db.find_good_plugin_version(&one, "mine", 1).await.unwrap(), None);
+        assert_eq!(db.find_good_plugin_version(&one, "mine", Some(2)).await.unwrap(), Some(1));
+        assert_eq!(db.find_good_plugin_version(&one, "mine", Some(1)).await.unwrap(), None);
         let owners = db.list_plugin_owners().await.unwrap();
         assert_eq!(owners.iter().map(|owner| (owner.owner_id.as_str(), owner.revision)).collect::<Vec<_>>(), [("one", 2)]);
         assert!(db.find_plugin_version(&two, "mine", 2).await.unwrap().is_none());
@@ -114,7 +114,7 @@ async fn where_versions_stand_back_is_written_once() {
         let on = async |route| db.switch_plugin_on(&tenant, &at(route), &event("plugin.switched-on")).await.unwrap().is_some();
         assert_eq!((off("/a").await, off("/a").await, off("/b").await), (true, false, true));
         assert_eq!(db.list_plugin_switches(&tenant).await.unwrap(), [at("/a"), at("/b")]);
-        assert_eq!(db.find_good_plugin_version(&tenant, "mine", 2).await.unwrap(), None, "it is not gone back to");
+        assert_eq!(db.find_good_plugin_version(&tenant, "mine", Some(2)).await.unwrap(), None, "it is not gone back to");
         assert_eq!((on("/a").await, on("/a").await), (true, false));
         assert!(db.list_plugin_switches(&owner("two")).await.unwrap().is_empty());
         // Published again, it begins anew.

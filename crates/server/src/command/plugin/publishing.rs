@@ -49,7 +49,7 @@ pub(crate) struct Rollback {
     name: String,
     #[command(flatten)]
     whose: Whose,
-    /// To this version; to the one before the active that was published and not switched off, where absent.
+    /// To this version; if absent, to the one that answered before the active one did and was not switched off.
     #[arg(long)]
     to: Option<i64>,
     /// Who; the user of this machine where absent.

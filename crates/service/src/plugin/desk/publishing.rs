@@ -46,8 +46,8 @@ impl PluginDesk<'_> {
         self.change(owner_id, name, expected, kind, details, Step::Publish { version, share_percent }).await
     }
 
-    /// Makes an earlier version answer every request: the named one, or else the one before the active that was published and
-    /// not switched off. A canary ends with it; without a name, where there is a canary, that is all that ends.
+    /// Makes an earlier version answer every request: the named one, or else the one that answered before the active did and
+    /// was not switched off. A canary ends with it; without a name, if there is a canary, that is all that ends.
     ///
     /// # Errors
     /// [`PluginRefusal::Unknown`], [`PluginRefusal::UnknownVersion`], [`PluginRefusal::DoesNotCompile`],
@@ -127,11 +127,12 @@ impl PluginDesk<'_> {
             // Without a name, where there is a canary, that is all that ends.
             Step::RollBack { to: None } if record.canary.is_some() && record.active_version.is_some() => unchanged,
             Step::RollBack { to: None } => {
-                let before = record.active_version.unwrap_or(i64::MAX);
-                let good = self.db.find_good_plugin_version(owner_id, &record.name, before).await?;
-                full(record, good.ok_or(PluginRefusal::NothingBefore)?)
+                // Whoever goes back once more goes to what answered before that one did: its time stays as it was.
+                let good = self.db.find_good_plugin_version(owner_id, &record.name, record.active_version).await?;
+                PluginMove { published: None, ..full(record, good.ok_or(PluginRefusal::NothingBefore)?) }
             }
-            Step::Withdraw => PluginMove { active_version: None, ..unchanged },
+            // What answered until now is what answered last.
+            Step::Withdraw => PluginMove { active_version: None, published: record.active_version, ..unchanged },
         })
     }
 }

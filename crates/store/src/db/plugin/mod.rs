@@ -135,9 +135,12 @@ impl Db {
             if moved == 0 {
                 None
             } else {
+                // Versions answer one after another, whatever the clock says: who goes back goes by this.
                 sqlx::query(
                     "UPDATE bo_plugin_version SET \
-                         published_at = CASE WHEN version = $3 THEN $5 ELSE published_at END, \
+                         published_at = CASE WHEN version <> $3 THEN published_at ELSE ( \
+                             SELECT CASE WHEN max(published_at) >= $5 THEN max(published_at) + 1 ELSE $5 END \
+                             FROM bo_plugin_version WHERE owner_id = $1 AND name = $2) END, \
                          switched_off_at = CASE WHEN version = $4 THEN $5 WHEN version = $3 THEN NULL ELSE switched_off_at END \
                      WHERE owner_id = $1 AND name = $2 AND version IN ($3, $4)",
                 )

@@ -141,15 +141,18 @@ impl Db {
         Ok(row.map(Into::into))
     }
 
-    /// Of the versions before `version`, the one that answered every request last and stands back nowhere: one that somebody has
-    /// gone back from is not gone back to.
+    /// The version that answered every request before `version` did and stands back nowhere: one that somebody has gone back
+    /// from is not gone back to. Without a `version`, the one that answered last.
     ///
     /// # Errors
     /// [`Error::DatabaseUnavailable`].
-    pub async fn find_good_plugin_version(&self, owner_id: &OwnerId, name: &str, version: i64) -> Result<Option<i64>, Error> {
+    pub async fn find_good_plugin_version(&self, owner_id: &OwnerId, name: &str, version: Option<i64>) -> Result<Option<i64>, Error> {
         on!(self, read, |connection| sqlx::query_scalar(
             "SELECT version FROM bo_plugin_version AS good \
-             WHERE owner_id = $1 AND name = $2 AND version < $3 AND published_at IS NOT NULL AND switched_off_at IS NULL \
+             WHERE owner_id = $1 AND name = $2 AND ($3 IS NULL OR version <> $3) \
+                 AND published_at IS NOT NULL AND switched_off_at IS NULL \
+                 AND published_at <= coalesce((SELECT published_at FROM bo_plugin_version \
+                     WHERE owner_id = $1 AND name = $2 AND version = $3), published_at) \
                  AND NOT EXISTS (SELECT 1 FROM bo_plugin_switched_off AS off \
                      WHERE off.owner_id = $1 AND off.name = $2 AND off.version = good.version) \
              ORDER BY published_at DESC, version DESC LIMIT 1",

@@ -31,7 +31,7 @@ async fn an_administrator_does_the_whole_task_in_a_browser() {
     let (place, server, frontend) = started().await;
     let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/clients/console");
     assert!(client.join("node_modules/.package-lock.json").exists(), "the client is not installed: run scripts/test");
-    let stamps: Vec<String> = (0..12).map(|_| frontend.stamp()).collect();
+    let stamps: Vec<String> = (0..20).map(|_| frontend.stamp()).collect();
     let mut task = Command::new("node");
     task.arg("task.mjs").current_dir(&client).env("BASE_URL", format!("http://{}", server.address()));
     task.env("OWNER", &frontend.owner).env("ADMIN_ACCOUNT", "operator").env("ADMIN_PASSWORD", ADMIN_PASSWORD);

@@ -6,7 +6,8 @@ use bo_auth_core::session::EndReason;
 use bo_auth_core::signing_key::Algorithm;
 use bo_auth_server::fault::FaultKind;
 use bo_auth_service::operator::Author;
-use bo_auth_service::operator::key::Replacement;
+use bo_auth_service::operator::key::{ListedKey, Replacement, RotationOptions};
+use bo_auth_service::operator::session::Target;
 use bo_auth_service::operator::user::UserChange;
 use bo_auth_store::cache::{Cached, Looked, USER_PURPOSE};
 use bo_auth_store::record::{KeyPurpose, UserRecord};
@@ -147,10 +148,11 @@ async fn what_an_operator_ends_or_changes_is_so_on_every_node(app: TestApp) {
     };
     // Nobody tells the second node but the operator's call itself.
     let session = seen().await;
-    operator.end_all_sessions(owner_id, Some(&user.system.sys_id), EndReason::Kicked).await.unwrap();
+    let in_system = Target { sys_id: Some(user.system.sys_id.clone()), ..Target::default() };
+    operator.end_sessions(owner_id, &in_system, None, EndReason::Kicked).await.unwrap();
     session.assert_ended_on(&second, "SESSION_KICKED").await;
     let session = seen().await;
-    operator.end_all_sessions(owner_id, None, EndReason::Kicked).await.unwrap();
+    operator.end_sessions(owner_id, &Target::default(), None, EndReason::Kicked).await.unwrap();
     session.assert_ended_on(&second, "SESSION_KICKED").await;
     let session = seen().await;
     operator.rotate_key(owner_id, Replacement::Refresh, Duration::ZERO).await.unwrap();

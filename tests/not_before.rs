@@ -3,6 +3,7 @@
 
 use bo_auth_core::session::EndReason;
 use bo_auth_core::time::Timestamp;
+use bo_auth_service::operator::session::Target;
 use bo_auth_service::operator::system::SystemChange;
 use bo_auth_store::record::AuditFilter;
 use serde_json::json;
@@ -34,9 +35,10 @@ async fn all_of_a_system_end_and_no_others(app: TestApp) {
     let (in_app, also_in_app, in_web) = (at_app.log_in().await, at_app.log_in().await, user.log_in().await);
     let theirs = stranger.with_user("li").await.log_in().await;
 
-    let (change, _) =
-        tenant.node.operator().end_all_sessions(&tenant.owner_id, Some(&at_app.system.sys_id), EndReason::Kicked).await.unwrap();
-    tenant.node.apply(change).await;
+    let in_app_system = Target { sys_id: Some(at_app.system.sys_id.clone()), ..Target::default() };
+    let operator = tenant.node.operator();
+    let ended = operator.end_sessions(&tenant.owner_id, &in_app_system, None, EndReason::Kicked).await.unwrap();
+    tenant.node.apply(ended.change).await;
     for session in [&in_app, &also_in_app] {
         session.assert_ended("SESSION_KICKED").await;
         assert_eq!(session.logout().send().await.status, 200, "who is signed out may say so");
@@ -63,9 +65,10 @@ async fn all_of_a_tenant_end_and_no_others(app: TestApp) {
     let at_app = user.of(&tenant.with_system("app", json!({})).await);
     let sessions = [user.signed_in().await, at_app.log_in().await, tenant.with_user("wang").await.log_in().await];
     let theirs = stranger.with_user("li").await.log_in().await;
-    let (change, not_before) = tenant.node.operator().end_all_sessions(&tenant.owner_id, None, EndReason::Kicked).await.unwrap();
-    tenant.node.apply(change).await;
-    assert!(not_before >= app.now());
+    let (operator, all) = (tenant.node.operator(), Target::default());
+    let ended = operator.end_sessions(&tenant.owner_id, &all, None, EndReason::Kicked).await.unwrap();
+    tenant.node.apply(ended.change).await;
+    assert!(ended.not_before.unwrap() >= app.now());
     // Before a single row has its end, and after a restart as well.
     for session in &sessions {
         assert_eq!(session.current_user().send().await.error_code(), "SESSION_KICKED");

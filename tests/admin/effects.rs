@@ -1,9 +1,11 @@
 //! What is answered is in effect: sessions that an administrator ends are dead on every node, and what is changed is so
 //! everywhere.
 
+use std::time::Duration;
+
 use bo_auth_server::fault::FaultKind;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::administrator::{Administrator, assert_problem};
 use crate::support::{TestApp, User};
@@ -11,12 +13,17 @@ use crate::support::{TestApp, User};
 each_backend!(
     a_session_is_ended_with_its_reason,
     many_sessions_are_ended_at_once,
+    those_that_were_counted_end_and_no_others,
     a_password_that_is_set_ends_everything,
     what_is_disabled_is_refused_at_once,
     a_rotated_key_counts_at_once,
     stamps_are_counted_by_scheme_and_key,
 );
-one_backend!(Redis: it_holds_on_the_other_node, an_administrators_end_holds_on_the_other_node);
+one_backend!(Redis:
+    it_holds_on_the_other_node,
+    an_administrators_end_holds_on_the_other_node,
+    sign_ins_of_that_moment_end_or_come_after,
+);
 
 async fn a_session_is_ended_with_its_reason(app: TestApp) {
     let tenant = app.with_tenant("acme").await;
@@ -61,7 +68,8 @@ async fn many_sessions_are_ended_at_once(app: TestApp) {
     let path = format!("/tenants/{}/sessions/end", tenant.owner_id);
     let open = async |user: &User| user.signed_in().await;
     let (phone, tablet, colleague) = (open(&li).await, open(&li.of(&system)).await, open(&han).await);
-    assert_eq!(admin.post(&path, &json!({"userId": li.id})).await.json(), json!({"endedSessions": 2, "notBefore": null}));
+    let answer = admin.post(&path, &json!({"userId": li.id})).await.json();
+    assert_eq!((&answer["endedSessions"], &answer["notBefore"]), (&json!(2), &json!(null)));
     phone.assert_ended("SESSION_KICKED").await;
     tablet.assert_ended("SESSION_KICKED").await;
     colleague.assert_live().await;
@@ -79,6 +87,105 @@ async fn many_sessions_are_ended_at_once(app: TestApp) {
     assert_problem(&admin.post(&path, &json!({"userId": "nobody"})).await, 404, "NOT_FOUND");
     assert_problem(&admin.post(&path, &json!({"sysId": "tv"})).await, 404, "NOT_FOUND");
     open(&li).await.assert_live().await;
+}
+
+async fn those_that_were_counted_end_and_no_others(app: TestApp) {
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let system = tenant.with_system("app", json!({})).await;
+    let (li, han) = (tenant.with_user("li").await, tenant.with_user("han").await);
+    let path = format!("/tenants/{}/sessions/end", tenant.owner_id);
+    let open = async |user: &User| user.signed_in().await;
+    let here = [open(&li.of(&system)).await, open(&li.of(&system)).await];
+    let (elsewhere, colleague) = (open(&li).await, open(&han.of(&system)).await);
+    let target = |more: Value| {
+        let mut body = json!({"userId": li.id, "sysId": "app"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    app.advance(Duration::from_secs(1));
+    let counted = admin.post(&path, &target(json!({"dryRun": true}))).await.json();
+    assert_eq!((&counted["liveSessions"], &counted["more"], &counted["endedSessions"]), (&json!(2), &json!(false), &json!(null)));
+    here[0].assert_live().await;
+    let since = open(&li.of(&system)).await;
+    let ended = admin.post(&path, &target(json!({"before": counted["before"]}))).await.json();
+    assert_eq!((&ended["endedSessions"], &ended["notBefore"]), (&json!(2), &json!(null)));
+    for session in &here {
+        session.assert_ended("SESSION_KICKED").await;
+    }
+    for session in [&elsewhere, &colleague, &since] {
+        session.assert_live().await;
+    }
+    // Without an instant, all that there are; a sign-in that comes after stays.
+    let ended = admin.post(&path, &target(json!({}))).await.json();
+    assert_eq!(ended["endedSessions"], 1);
+    since.assert_ended("SESSION_KICKED").await;
+    let again = open(&li.of(&system)).await;
+    again.assert_live().await;
+    app.restart().await;
+    again.assert_live().await;
+    here[0].assert_ended("SESSION_KICKED").await;
+
+    // A system and the tenant likewise, by a mark that lies where it was counted.
+    for body in [json!({"sysId": "app"}), json!({"all": true})] {
+        let mut counting = body.clone();
+        counting["dryRun"] = json!(true);
+        app.advance(Duration::from_secs(1));
+        let counted = admin.post(&path, &counting).await.json();
+        let filter = if body["all"] == true { "" } else { "?sysId=app" };
+        let live = admin.all(&format!("/tenants/{}/sessions{filter}", tenant.owner_id), 50).await;
+        assert_eq!(counted["liveSessions"], live.len());
+        let since = open(&han.of(&system)).await;
+        let mut ending = body.clone();
+        ending["before"] = counted["before"].clone();
+        let ended = admin.post(&path, &ending).await.json();
+        assert_eq!(ended["notBefore"], counted["before"]);
+        colleague.assert_ended("SESSION_KICKED").await;
+        since.assert_live().await;
+        since.refreshed().await.assert_live().await;
+    }
+    elsewhere.assert_ended("SESSION_KICKED").await;
+    // An instant that has yet to come locks nobody out.
+    let ending = json!({"all": true, "before": app.now().0 + 86_400_000});
+    assert_eq!(admin.post(&path, &ending).await.status, 200);
+    open(&li).await.assert_live().await;
+    assert_problem(&admin.post(&path, &json!({"userId": li.id, "sysId": "tv"})).await, 404, "NOT_FOUND");
+    assert_problem(&admin.post(&path, &json!({"userId": "nobody", "sysId": "app", "dryRun": true})).await, 404, "NOT_FOUND");
+    assert_problem(&admin.post(&path, &json!({"userId": li.id, "all": true})).await, 422, "BODY_INVALID");
+}
+
+/// A user's sessions in one system have no mark: whoever is signing in holds the user's row.
+async fn sign_ins_of_that_moment_end_or_come_after(app: TestApp) {
+    let second = app.second_node().await;
+    let tenant = app.with_tenant("acme").await;
+    let admin = Administrator::of_tenant(&app, &tenant).await;
+    let system = tenant.with_system("app", json!({})).await;
+    let li = tenant.with_user("li").await.of(&system);
+    let path = format!("/tenants/{}/sessions/end", tenant.owner_id);
+    let body = json!({"userId": li.id, "sysId": "app"});
+    for _ in 0..5 {
+        let before = li.signed_in().await;
+        let mut signing_in = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let li = li.clone();
+            signing_in.spawn(async move { li.signed_in().await });
+        }
+        let ended = admin.post(&path, &body).await;
+        assert_eq!(ended.status, 200, "{}", ended.text());
+        before.assert_ended("SESSION_KICKED").await;
+        before.assert_ended_on(&second, "SESSION_KICKED").await;
+        let sessions = signing_in.join_all().await;
+        let rows = li.rows().await;
+        for session in sessions {
+            let row = rows.iter().find(|row| row.session_id == session.id).unwrap();
+            // What the rows say is so on every node, and stays so.
+            for node in [&app, &second] {
+                let answer = session.current_user().on(node).send().await;
+                let code = if row.ended.is_some() { "SESSION_KICKED" } else { "" };
+                assert_eq!((answer.status == 200, answer.error_code()), (row.ended.is_none(), code.to_owned()));
+            }
+        }
+    }
 }
 
 async fn a_password_that_is_set_ends_everything(app: TestApp) {

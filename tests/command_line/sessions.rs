@@ -45,6 +45,31 @@ async fn sessions_are_listed_and_ended_on_the_running_server() {
 }
 
 #[tokio::test]
+async fn a_users_sessions_in_one_system_are_counted_and_ended() {
+    let place = Place::embedded();
+    let frontend = place.with_tenant("acme").await;
+    place.json(&["system", "add", "--owner", "acme", "--sys", "app"]).await;
+    let server = place.serve(&[]).await;
+    let (first, second) = (server.sign_in(&frontend).await, server.sign_in(&frontend).await);
+    let end = ["session", "end", "--owner", "acme", "--all-of-user", "lin", "--sys"];
+    let counted = place.run(&[&end[..], &["web", "--dry-run"]].concat()).await;
+    assert_eq!(counted.text(), "2 live sessions would end\n");
+    assert_eq!(place.json(&[&end[..], &["app", "--dry-run"]].concat()).await["liveSessions"], 0);
+    let elsewhere = place.run(&[&end[..], &["app"]].concat()).await;
+    assert_eq!(elsewhere.text(), "nothing to do: it had ended before\n");
+    assert_eq!(server.code(&frontend.current(&first)).await, "OK");
+    assert_eq!(place.run(&[&end[..], &["web"]].concat()).await.text(), "2 sessions ended\n");
+    for pair in [&first, &second] {
+        assert_eq!(server.code(&frontend.current(pair)).await, "SESSION_KICKED");
+    }
+    let unknown = place.run(&[&end[..], &["tv"]].concat()).await;
+    assert!(unknown.failure().contains("has no system `tv`"));
+    let alone = place.run(&["session", "end", "--owner", "acme", "--sys", "web"]).await;
+    assert_eq!(alone.code, Some(2), "a system alone is `--all-of-system`");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn sessions_are_ended_without_a_server_too() {
     let place = Place::embedded();
     let frontend = place.with_tenant("acme").await;

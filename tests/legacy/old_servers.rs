@@ -105,9 +105,11 @@ async fn old_servers_see_a_new_session_until_it_ends(app: TestApp) {
     // Ended by the operator.
     let browser = old.fleet.signed_in().await;
     let node = &old.fleet.tenant.node;
-    let (change, ended) = node.operator().end_user_sessions(&old.fleet.tenant.owner_id, "li", EndReason::Kicked).await.unwrap();
-    assert_eq!(ended.len(), 1);
-    node.apply(change).await;
+    let (operator, owner_id) = (node.operator(), &old.fleet.tenant.owner_id);
+    let target = operator.target_of(owner_id, "li", None).await.unwrap();
+    let ended = operator.end_sessions(owner_id, &target, None, EndReason::Kicked).await.unwrap();
+    assert_eq!(ended.sessions.map(|sessions| sessions.len()), Some(1));
+    node.apply(ended.change).await;
     assert_eq!(old.old_session(browser.cookie()).await, [None, None, None]);
 }
 

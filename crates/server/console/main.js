@@ -1,5 +1,6 @@
 // The console: finds out who is signed in, and shows the page that the address names.
 import { get, onSignedOut } from "./base/api.js";
+import { closeDialogs } from "./base/dialog.js";
 import { fill, h } from "./base/dom.js";
 import { dropDrafts } from "./base/memory.js";
 import { alertBox, explain, hush } from "./base/notice.js";
@@ -17,6 +18,7 @@ let leave = () => {};
 async function show({ focus = true } = {}) {
   leave();
   leave = () => {};
+  closeDialogs();
   if (!admin) {
     document.title = `${t("signIn.title")} · bo-auth`;
     fill(root, signInPage({ signedIn, redraw }));

@@ -148,6 +148,8 @@ impl Call<'_> {
         let ending = UserEnding {
             owner_id: self.tenant.owner_id.clone(),
             user_id: access.user_id().clone(),
+            sys_id: None,
+            before: None,
             except,
             // The proofs of a session that is over must not end the sessions that came after it.
             while_live: Some(session_id),

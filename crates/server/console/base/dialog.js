@@ -3,6 +3,17 @@ import { fill, h, newId } from "./dom.js";
 import { alertBox, explain } from "./notice.js";
 import { t } from "./text.js";
 
+const opened = new Set();
+
+/** Closes what is open: it belongs to a page that is left. */
+export function closeDialogs() {
+  for (const dialog of opened) {
+    dialog.close();
+    dialog.remove();
+  }
+  opened.clear();
+}
+
 /**
  * Opens a dialog. `submit` is called when it is confirmed; the dialog stays open and says why when that fails, unless
  * `refused` deals with the problem. Focus returns to where it was.
@@ -32,9 +43,12 @@ export function openDialog({ title, body, confirm, danger = false, wide = false,
   });
   dialog.addEventListener("close", () => {
     dialog.remove();
+    // Where a page was left, the focus is the next page's.
+    if (!opened.delete(dialog)) return;
     if (before?.isConnected) before.focus();
   });
   document.body.append(dialog);
+  opened.add(dialog);
   dialog.showModal();
   return { close, dialog };
 }

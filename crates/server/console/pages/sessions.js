@@ -1,11 +1,11 @@
 // The sessions of a tenant: found by user or system, ended one by one or many at once, each with a reason.
-import { path, send } from "../base/api.js";
+import { Problem, path, send } from "../base/api.js";
 import { openDialog } from "../base/dialog.js";
 import { h } from "../base/dom.js";
 import { badge, button, field, tick, when } from "../base/fields.js";
 import { pagedList } from "../base/list.js";
 import { announce, complain } from "../base/notice.js";
-import { counted, has, t } from "../base/text.js";
+import { counted as countedText, has, t } from "../base/text.js";
 
 const REASONS = ["KICKED", "LOGGED_OUT", "PASSWORD_CHANGED", "EXPIRED"];
 
@@ -39,17 +39,47 @@ export async function sessionsPage({ owner, name, signal }) {
     });
   }
 
-  function endMany() {
-    const reason = reasonField();
+  /** What the list shows, as the API takes it; the whole tenant if nothing narrows it. */
+  function target() {
     const userId = user.input.value.trim();
     const sysId = system.input.value.trim();
-    const target = userId ? { userId } : sysId ? { sysId } : { all: true };
-    const hint = userId ? t("sessions.endUser", { user: userId }) : sysId ? t("sessions.endSystem", { system: sysId }) : t("sessions.endAll", { owner });
+    return { ...(userId && { userId }), ...(sysId && { sysId }), ...(!userId && !sysId && { all: true }) };
+  }
+
+  function whose({ userId, sysId }) {
+    if (userId && sysId) return t("sessions.endUserInSystem", { user: userId, system: sysId });
+    if (userId) return t("sessions.endUser", { user: userId });
+    return sysId ? t("sessions.endSystem", { system: sysId }) : t("sessions.endAll", { owner });
+  }
+
+  /** Counts first: exactly those that were counted end, save for those that have ended by then. */
+  async function endMany() {
+    const those = target();
+    let counted;
+    try {
+      // The list and the dialog speak of the same.
+      await list.reload();
+      counted = (await send("POST", `${where}/end`, { body: { ...those, dryRun: true } })).value;
+    } catch (problem) {
+      complain(problem);
+      return;
+    }
+    if (signal.aborted) return;
+    const count = counted.liveSessions;
+    if (count === 0) {
+      announce(t("sessions.noneHint"), "bad");
+      return;
+    }
+    const reason = reasonField();
+    const typed = those.all && field(t("sessions.typeOwner", { owner }), { name: "owner", required: true, autocomplete: "off", spellcheck: "false" });
+    const number = counted.more ? t("sessions.moreThan", { count }) : countedText("sessions.thoseEnd", count);
     openDialog({
-      title: t("sessions.endMany"), body: [h("p", null, hint), reason.element], confirm: t("sessions.end"), danger: true,
+      title: t("sessions.endMany"), body: [h("p", null, whose(those)), h("p", null, h("strong", null, number)), reason.element, typed?.element],
+      confirm: t("sessions.end"), danger: true,
       submit: async () => {
-        const { value } = await send("POST", `${where}/end`, { body: { ...target, reason: reason.input.value } });
-        announce(counted("sessions.endedMany", value.endedSessions));
+        if (typed && typed.input.value.trim() !== owner) throw new Problem(422, { detail: t("sessions.typeOwner", { owner }) });
+        const { value } = await send("POST", `${where}/end`, { body: { ...those, before: counted.before, reason: reason.input.value } });
+        announce(countedText("sessions.endedMany", value.endedSessions ?? count));
         await list.reload();
       },
     });

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bo_auth_core::identifier::{SystemId, UserId};
 use bo_auth_core::session::{EndReason, SessionId};
+use bo_auth_core::time::Timestamp;
+use bo_auth_service::operator::session::Target;
 use bo_auth_store::record::{SessionFilter, SessionRecord};
 use poem::Request;
 use poem_openapi::param::{Path, Query};
@@ -15,7 +17,6 @@ use super::body::{IDENTIFIER, invalid};
 use super::page::{PageRequest, page};
 use super::problem::{NOT_FOUND, Problem};
 use super::reply::{NoContent, Reply, Success};
-use super::users::find_user;
 use crate::api::body::JsonBody;
 
 /// The routes of users' sessions.
@@ -54,21 +55,27 @@ page! {
     SessionPage of SessionView
 }
 
-/// Which sessions are to end: those of a user, of a system, or all. Exactly one of the three is named.
+/// Which sessions are to end: those of a user, of a system, of a user in a system, or all. `userId`, `sysId` or both are
+/// named, or `all`.
 #[derive(Object)]
 #[oai(rename = "EndSessionsRequest", rename_all = "camelCase")]
 pub(super) struct EndBody {
     /// Those of this user.
     user_id: Option<String>,
-    /// Those of this system.
+    /// Those in this system.
     sys_id: Option<String>,
     /// `true`: those of the whole tenant.
     all: Option<bool>,
-    /// `KICKED` (where absent), `LOGGED_OUT`, `PASSWORD_CHANGED` or `EXPIRED`: what their owners are told.
+    /// `KICKED` (if absent), `LOGGED_OUT`, `PASSWORD_CHANGED` or `EXPIRED`: what their owners are told.
     reason: Option<String>,
+    /// `true`: nothing ends, and the answer says how many would.
+    dry_run: Option<bool>,
+    /// Only those that began before this instant (Unix ms), as a dry run has answered it: exactly those that it counted, save
+    /// for those that have ended since. If absent, all that there are.
+    before: Option<u64>,
 }
 
-/// What has ended. None of it is accepted any more, on any node.
+/// What has ended, or would. None of what has ended is accepted any more, on any node.
 #[derive(Object)]
 #[oai(rename = "EndedTogether", rename_all = "camelCase")]
 pub(super) struct EndedTogetherView {
@@ -76,6 +83,12 @@ pub(super) struct EndedTogetherView {
     ended_sessions: Option<u64>,
     /// For a system or tenant: every session that began earlier is refused (Unix ms).
     not_before: Option<i64>,
+    /// In a dry run: how many live sessions would end.
+    live_sessions: Option<u64>,
+    /// In a dry run: whether there are more than those, which is as far as they are counted.
+    more: Option<bool>,
+    /// In a dry run: these sessions began before this instant (Unix ms).
+    before: Option<i64>,
 }
 
 impl SessionView {
@@ -139,7 +152,8 @@ impl UserSessions {
 
     /// End many sessions
     ///
-    /// Those that were open when this began: of a user, of a system, or of the whole tenant.
+    /// Those that were open when this began: of a user, of a system, of a user in a system, or of the whole tenant. A dry run
+    /// counts them, and says before which instant they began; with that instant, the same sessions end and no others.
     #[oai(path = "/tenants/:ownerId/sessions/end", method = "post", operation_id = "endUserSessions")]
     async fn end_many(
         &self,
@@ -150,6 +164,9 @@ impl UserSessions {
         self.end_those(request, &owner_id, body).await.into()
     }
 }
+
+/// The latest instant that is read: the year 2255.
+const LATEST: u64 = 9_000_000_000_000;
 
 /// What a reason is.
 const REASON: &str = "it is KICKED, LOGGED_OUT, PASSWORD_CHANGED or EXPIRED";
@@ -199,28 +216,35 @@ impl UserSessions {
         let mut members = self.0.read(request, body).await?;
         let (user_id, sys_id) = (members.text("userId"), members.system("sysId"));
         let (all, reason) = (members.boolean("all"), members.parsed("reason", REASON, parse_reason));
+        let dry_run = members.boolean("dryRun").unwrap_or(false);
+        let before = members.number("before", LATEST).and_then(|before| i64::try_from(before).ok()).map(Timestamp);
         members.finish()?;
-        let reason = reason.unwrap_or(EndReason::Kicked);
-        let (ended_sessions, not_before) = match (user_id, sys_id, all) {
-            (Some(user_id), None, None) => {
-                let user = find_user(&caller, &user_id).await?;
-                let (_, ended) = caller.operator.end_sessions_of(&caller.owner_id, user.user_id, reason).await?;
-                (Some(ended.len() as u64), None)
-            }
-            (None, Some(sys_id), None) => {
-                let tenant = caller.operator.get_tenant(&caller.owner_id).await?;
-                if !tenant.systems.iter().any(|system| system.sys_id == sys_id) {
-                    return Err(Problem::of(NOT_FOUND));
-                }
-                let (_, not_before) = caller.operator.end_all_sessions(&caller.owner_id, Some(&sys_id), reason).await?;
-                (None, Some(not_before.0))
-            }
-            (None, None, Some(true)) => {
-                let (_, not_before) = caller.operator.end_all_sessions(&caller.owner_id, None, reason).await?;
-                (None, Some(not_before.0))
-            }
-            _ => return Err(invalid("", "it names exactly one of userId, sysId and all: true")),
+        if (user_id.is_some() || sys_id.is_some()) == (all == Some(true)) {
+            return Err(invalid("", "it names userId, sysId or both, or else all: true"));
+        }
+        let user_id = match user_id {
+            Some(text) => Some(UserId::parse(&text).map_err(|_| Problem::of(NOT_FOUND))?),
+            None => None,
         };
-        Ok(Success::of(EndedTogetherView { ended_sessions, not_before }))
+        let target = Target { user_id, sys_id };
+        if dry_run {
+            let counted = caller.operator.count_sessions(&caller.owner_id, &target).await?;
+            return Ok(Success::of(EndedTogetherView {
+                ended_sessions: None,
+                not_before: None,
+                live_sessions: Some(counted.sessions),
+                more: Some(counted.more),
+                before: Some(counted.before.0),
+            }));
+        }
+        let reason = reason.unwrap_or(EndReason::Kicked);
+        let ended = caller.operator.end_sessions(&caller.owner_id, &target, before, reason).await?;
+        Ok(Success::of(EndedTogetherView {
+            ended_sessions: ended.sessions.map(|sessions| sessions.len() as u64),
+            not_before: ended.not_before.map(|at| at.0),
+            live_sessions: None,
+            more: None,
+            before: None,
+        }))
     }
 }

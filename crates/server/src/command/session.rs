@@ -2,6 +2,7 @@
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::session::{EndReason, SessionId};
+use bo_auth_service::operator::session::Target;
 use bo_auth_store::record::SessionRecord;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -53,12 +54,18 @@ pub(crate) struct End {
     /// All sessions of the user who signs in with this name.
     #[arg(long, alias = "account", value_name = "ACCOUNT", group = "which")]
     all_of_user: Option<String>,
+    /// With `--all-of-user`: only those in this system.
+    #[arg(long, value_name = "SYSTEM", requires = "all_of_user")]
+    sys: Option<SystemId>,
     /// All sessions of this system.
     #[arg(long, value_name = "SYSTEM", group = "which")]
     all_of_system: Option<SystemId>,
     /// All sessions of the tenant.
     #[arg(long, group = "which")]
     all_of_tenant: bool,
+    /// End nothing, and say how many live sessions would end.
+    #[arg(long, conflicts_with = "session")]
+    dry_run: bool,
     #[command(flatten)]
     stores: StoreOptions,
 }
@@ -98,32 +105,44 @@ impl List {
 impl End {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, ended) = match (self.session, &self.all_of_user) {
-            (Some(session_id), _) => {
-                let (change, by_this_call) = stores.operator.end_session(&self.owner, session_id, EndReason::Kicked).await?;
-                (change, usize::from(by_this_call))
-            }
-            (None, Some(account)) => {
-                let (change, ended) = stores.operator.end_user_sessions(&self.owner, account, EndReason::Kicked).await?;
-                (change, ended.len())
-            }
-            (None, None) => return end_all(&stores, &self.owner, self.all_of_system.as_ref(), output).await,
+        let operator = &stores.operator;
+        if let Some(session_id) = self.session {
+            let (change, by_this_call) = operator.end_session(&self.owner, session_id, EndReason::Kicked).await?;
+            stores.tell(&[change], output).await?;
+            return say_ended(usize::from(by_this_call), output);
+        }
+        let target = match self.all_of_user {
+            Some(account) => operator.target_of(&self.owner, &account, self.sys).await?,
+            None => Target { user_id: None, sys_id: self.all_of_system },
         };
-        stores.tell(&[change], output).await?;
-        output.result(&json!({"endedSessions": ended}), || match ended {
-            0 => "nothing to do: it had ended before".to_owned(),
-            _ => sessions_ended(ended),
+        if self.dry_run {
+            let counted = operator.count_sessions(&self.owner, &target).await?;
+            return output.result(&json!({"liveSessions": counted.sessions, "more": counted.more}), || {
+                let more = if counted.more { "more than " } else { "" };
+                format!("{more}{} live sessions would end", counted.sessions)
+            });
+        }
+        let ended = operator.end_sessions(&self.owner, &target, None, EndReason::Kicked).await?;
+        stores.tell(&[ended.change], output).await?;
+        if let Some(sessions) = ended.sessions {
+            return say_ended(sessions.len(), output);
+        }
+        // A mark is one write however many sessions there are; their events follow.
+        let (owner_id, sys_id) = (&self.owner, &target.sys_id);
+        let not_before = ended.not_before.map(|at| at.to_string());
+        output.result(&json!({"ownerId": owner_id, "sysId": sys_id, "notBefore": not_before}), || {
+            let of_tenant = format!("tenant {owner_id}");
+            let whose = sys_id.as_ref().map_or(of_tenant, |sys_id| format!("system {sys_id} of tenant {owner_id}"));
+            let not_before = not_before.as_deref().unwrap_or_default();
+            format!("all sessions of {whose} that began before {not_before} are refused; their events follow")
         })
     }
 }
 
-/// A mark is one write however many sessions there are; their events follow.
-async fn end_all(stores: &OperatorStores, owner_id: &OwnerId, sys_id: Option<&SystemId>, output: Output) -> Result<(), Failure> {
-    let (change, not_before) = stores.operator.end_all_sessions(owner_id, sys_id, EndReason::Kicked).await?;
-    stores.tell(&[change], output).await?;
-    output.result(&json!({"ownerId": owner_id, "sysId": sys_id, "notBefore": not_before.to_string()}), || {
-        let whose = sys_id.map_or_else(|| format!("tenant {owner_id}"), |sys_id| format!("system {sys_id} of tenant {owner_id}"));
-        format!("all sessions of {whose} that began before {not_before} are refused; their events follow")
+fn say_ended(ended: usize, output: Output) -> Result<(), Failure> {
+    output.result(&json!({"endedSessions": ended}), || match ended {
+        0 => "nothing to do: it had ended before".to_owned(),
+        _ => sessions_ended(ended),
     })
 }
 

@@ -120,7 +120,7 @@ impl Operator {
 
     /// What ends all sessions of a scope, in the author's name.
     pub(crate) fn marking(&self, owner_id: &OwnerId, scope: Scope, reason: EndReason, trace: RequestTrace) -> Marking {
-        Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at: self.now(), trace }
+        Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at: self.now(), before: None, trace }
     }
 
     /// Carries a change out, with its line of the audit trail and, where a scope is given, the end of all its sessions;

@@ -245,6 +245,8 @@ impl Operator {
             user_id: user_id.clone(),
             except: None,
             while_live: None,
+            sys_id: None,
+            before: None,
             reason,
             actor: Actor::Admin,
             at: self.now(),

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use bo_auth_core::identifier::OwnerId;
-use bo_auth_core::session::SessionId;
+use bo_auth_core::identifier::{OwnerId, SystemId};
+use bo_auth_core::session::{SessionId, first_id_at};
 use bo_auth_core::time::Timestamp;
 use futures_util::TryFutureExt;
 use serde::Serialize;
@@ -96,9 +96,11 @@ pub(super) const HOLD_LIVE: &str = concat!(
 pub(super) const END_SESSIONS_OF_USER: &str = "UPDATE bo_session SET ended_at = $3, end_reason = $4, \
          keep_until = CASE WHEN access_expires_at > $5 THEN access_expires_at ELSE $5 END \
      WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+         AND ($9 IS NULL OR sys_id = $9) \
          AND session_id <= COALESCE(( \
              SELECT session_id FROM bo_session \
              WHERE owner_id = $1 AND user_id = $2 AND ended_at IS NULL AND ($6 IS NULL OR session_id <> $6) \
+                 AND ($9 IS NULL OR sys_id = $9) AND session_id <= $8 \
              ORDER BY session_id LIMIT 1 OFFSET $7), $8) \
      RETURNING owner_id, session_id, sys_id, user_id, end_reason, ended_at, keep_until";
 
@@ -260,13 +262,14 @@ both_connections!(UserSessions {
             }
         }
         let mut marks = Vec::new();
-        if ending.except.is_none() {
+        if ending.except.is_none() && ending.sys_id.is_none() {
             let marking = Marking {
                 owner_id: ending.owner_id.clone(),
                 scope: Scope::User(ending.user_id.clone()),
                 reason: ending.reason,
                 actor: ending.actor,
                 at: ending.at,
+                before: ending.before,
                 trace: ending.trace.clone(),
             };
             marks.extend(self.mark(&marking, None, attempt).await?);
@@ -280,7 +283,8 @@ both_connections!(UserSessions {
         .bind(ending.keep_until.max(ending.at).0)
         .bind(ending.except.map(SessionId::number))
         .bind(at_once - 1)
-        .bind(i64::MAX)
+        .bind(ending.before.map_or(i64::MAX, |before| first_id_at(before) - 1))
+        .bind(ending.sys_id.as_ref().map(SystemId::as_str))
         .fetch_all(&mut *self)
         .await?;
         let mut ids = EventIds::at(ending.at, rows.first().map_or(SessionId::from_number(0), EndedRow::session_id), attempt);

@@ -180,6 +180,7 @@ both_connections!(Marks {
             }
         };
         let behind = newest.map_or(0, |number| SessionId::from_number(number).began().millis() + 1);
+        let latest = marking.at.0.max(behind);
         let (_, subject) = parts(&marking.scope);
         let statement = match &marking.scope {
             Scope::User(_) => {
@@ -198,7 +199,7 @@ both_connections!(Marks {
         let written: Vec<i64> = sqlx::query_scalar(statement)
             .bind(owner_id)
             .bind(subject)
-            .bind(marking.at.0.max(behind))
+            .bind(marking.before.map_or(latest, |before| before.0.min(latest)))
             .bind(marking.reason.number())
             .fetch_all(&mut *self)
             .await?;
@@ -253,6 +254,7 @@ both_connections!(Marks {
             reason: EndReason::Kicked,
             actor: Actor::Admin,
             at,
+            before: None,
             trace: RequestTrace::default(),
         };
         let event_id = event_id_of(at, seed(&marking, Some("revision")), attempt.wrapping_add(u32::try_from(revision % 1_000).unwrap_or(0)));
@@ -281,6 +283,7 @@ both_connections!(Marks {
             reason: EndReason::Kicked,
             actor: Actor::Admin,
             at: event.at,
+            before: None,
             trace: RequestTrace::default(),
         };
         let event_id = event_id_of(event.at, SessionId::from_number(event.event_id), attempt);

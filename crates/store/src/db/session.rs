@@ -240,6 +240,26 @@ impl Db {
         rows.into_iter().map(SessionRow::into_record).collect()
     }
 
+    /// How many sessions the filter lets through, of at most `limit`, and the newest of them.
+    pub async fn count_sessions(&self, owner_id: &OwnerId, filter: &SessionFilter, limit: i64) -> Result<(u64, Option<SessionId>), Error> {
+        let (count, newest): (i64, Option<i64>) = on!(self, read, |connection| {
+            sqlx::query_as(concat!(
+                "SELECT count(*), max(session_id) FROM (SELECT session.session_id FROM bo_session AS session \
+                 WHERE session.owner_id = $1 AND ($2 IS NULL OR session.user_id = $2) AND ($3 IS NULL OR session.sys_id = $3) \
+                     AND ($4 IS NULL OR (session.ended_at IS NULL AND session.idle_expires_at > $4 AND session.expires_at > $4 AND ",
+                unmarked!("session"),
+                ")) ORDER BY session.session_id DESC LIMIT $5) AS counted"
+            ))
+            .bind(owner_id.as_str())
+            .bind(filter.user_id.as_ref().map(UserId::as_str))
+            .bind(filter.sys_id.as_ref().map(SystemId::as_str))
+            .bind(filter.live_at.map(Timestamp::millis))
+            .bind(limit)
+            .fetch_one(connection)
+        })?;
+        Ok((count.unsigned_abs(), newest.map(SessionId::from_number)))
+    }
+
     /// Moves a session that is at its `from_generation`, has not ended and has not run out at its `refreshed_at`, to the next
     /// generation. Of any number of callers one succeeds.
     pub async fn rotate_session(&self, owner_id: &OwnerId, rotating: &Rotating<'_>) -> Result<Rotation, Error> {

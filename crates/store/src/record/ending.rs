@@ -36,6 +36,10 @@ pub struct UserEnding {
     pub owner_id: OwnerId,
     /// The user.
     pub user_id: UserId,
+    /// Only those in this system; no mark is made then.
+    pub sys_id: Option<SystemId>,
+    /// Only those that began earlier; all that there are if absent.
+    pub before: Option<Timestamp>,
     /// One session that goes on.
     pub except: Option<SessionId>,
     /// Nothing is ended, and nobody is answered, where this session is not live (not ended and not run out) at that

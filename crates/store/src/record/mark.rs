@@ -32,6 +32,8 @@ pub struct Marking {
     pub actor: Actor,
     /// When. The mark may lie a little later: behind the newest session that another node's clock has dated.
     pub at: Timestamp,
+    /// Where the mark lies, if not behind every session that there is: sessions that have begun since go on.
+    pub before: Option<Timestamp>,
     /// The request it came with.
     pub trace: RequestTrace,
 }

@@ -121,7 +121,7 @@ pub(crate) fn rotating(
 }
 
 pub(crate) fn marking(owner_id: &OwnerId, scope: Scope, reason: EndReason, at: Timestamp) -> Marking {
-    Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at, trace: RequestTrace::default() }
+    Marking { owner_id: owner_id.clone(), scope, reason, actor: Actor::Admin, at, before: None, trace: RequestTrace::default() }
 }
 
 /// A tenant `demo` with the systems `app` and `web` and the user `u1`.
@@ -227,6 +227,8 @@ impl Demo {
             trace: RequestTrace::default(),
         }
     }
+            sys_id: None,
+            before: None,
 
     /// The lines of the audit trail of one kind, the oldest first.
     pub(crate) async fn audited(&self, kind: &str) -> Vec<bo_auth_store::record::AuditRecord> {

@@ -190,7 +190,8 @@ impl<'a> Scene<'a> {
             "INTERNAL" => {
                 let (service, owner_id) = (self.app.service(), &self.tenant.owner_id);
                 let key = service.db.find_tenant(owner_id).await.unwrap().unwrap().keys.pop().unwrap();
-                let broken = KeyRecord { key_id: KeyId::parse("broken").unwrap(), sealed: vec![0; 64], ..key };
+                let (key_id, created_at) = (KeyId::parse("broken").unwrap(), key.created_at.plus(Duration::from_secs(1)));
+                let broken = KeyRecord { key_id, created_at, sealed: vec![0; 64], ..key };
                 service.db.insert_key(owner_id, &broken).await.unwrap();
                 self.tenant.node.apply(Change { owner_id: owner_id.clone(), user_id: None }).await;
                 self.session.current_user().send().await

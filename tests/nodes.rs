@@ -10,7 +10,7 @@ use bo_auth_service::operator::key::{ListedKey, Replacement, RotationOptions};
 use bo_auth_service::operator::session::Target;
 use bo_auth_service::operator::user::UserChange;
 use bo_auth_store::cache::{Cached, Looked, USER_PURPOSE};
-use bo_auth_store::record::{KeyPurpose, UserRecord};
+use bo_auth_store::record::{KeyPurpose, KeyState, UserRecord, Withdrawal};
 use serde_json::json;
 
 use crate::support::{Session, TestApp};
@@ -155,17 +155,22 @@ async fn what_an_operator_ends_or_changes_is_so_on_every_node(app: TestApp) {
     operator.end_sessions(owner_id, &Target::default(), None, EndReason::Kicked).await.unwrap();
     session.assert_ended_on(&second, "SESSION_KICKED").await;
     let session = seen().await;
-    operator.rotate_key(owner_id, Replacement::Refresh, Duration::ZERO).await.unwrap();
+    let at_once = RotationOptions { overlap: Some(Duration::ZERO), now: false };
+    operator.rotate_key(owner_id, Replacement::Refresh, at_once).await.unwrap();
     session.current_user().on(&second).send().await.assert_fault(FaultKind::SESSION_KICKED);
     session.refresh().on(&second).send().await.assert_fault(FaultKind::REFRESH_TOKEN_INVALID);
     let session = seen().await;
-    let rotated = operator.rotate_key(owner_id, Replacement::Access(Algorithm::ES256), Duration::from_hours(1)).await.unwrap();
+    let emergency = RotationOptions { overlap: None, now: true };
+    let replacement = Replacement::Access(Some(Algorithm::ES256));
+    let rotated = operator.rotate_key(owner_id, replacement, emergency).await.unwrap();
     assert_eq!(session.current_user().on(&second).send().await.status, 200, "the earlier key is still accepted");
     let (keys, _) = operator.list_keys(owner_id).await.unwrap();
-    let earlier = keys.iter().filter(|key| key.purpose == KeyPurpose::Access && key.key_id != rotated.key.key_id);
-    let earlier = earlier.max_by_key(|key| key.retires_at).unwrap();
-    assert!(operator.withdraw_key(owner_id, &earlier.key_id).await.unwrap().1);
-    assert!(!operator.withdraw_key(owner_id, &earlier.key_id).await.unwrap().1, "it had been withdrawn before");
+    let of_access = |listed: &&ListedKey| listed.key.purpose == KeyPurpose::Access;
+    let mut keys = keys.iter().filter(of_access);
+    let earlier = &keys.find(|listed| listed.standing.state == KeyState::Accepted).unwrap().key;
+    let withdraw = async || operator.withdraw_key(owner_id, &earlier.key_id).await.unwrap().1;
+    assert_eq!(withdraw().await, Withdrawal::Withdrawn);
+    assert_eq!(withdraw().await, Withdrawal::Already, "it had been withdrawn before");
     assert!(operator.withdraw_key(owner_id, &rotated.key.key_id).await.is_err(), "the current key has no successor");
     for node in [&app, &second] {
         session.current_user().on(node).send().await.assert_fault(FaultKind::TOKEN_INVALID);

@@ -152,11 +152,11 @@ impl Scene {
         let operator = self.tenant.node.operator();
         let (keys, _) = operator.list_keys(&self.tenant.owner_id).await.unwrap();
         let purpose = bo_auth_store::record::KeyPurpose::StampMac;
-        let old = keys.iter().find(|key| key.purpose == purpose && key.retires_at.is_some());
-        if let Some(old) = old {
-            return old.key_id.to_string();
+        let mut keys = keys.iter().filter(|listed| listed.key.purpose == purpose);
+        let current = keys.next().unwrap().key.key_id.to_string();
+        if let Some(old) = keys.next() {
+            return old.key.key_id.to_string();
         }
-        let current = keys.iter().find(|key| key.purpose == purpose).unwrap().key_id.to_string();
         self.tenant.rotate(bo_auth_service::operator::key::Replacement::StampMac, std::time::Duration::from_hours(1)).await;
         current
     }

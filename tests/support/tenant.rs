@@ -10,7 +10,7 @@ use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::stamp::{StampKey, StampMacKey, StampRules, encrypt_stamp, new_stamp_plaintext};
 use bo_auth_core::time::Clock;
 use bo_auth_service::operator::area::read_areas;
-use bo_auth_service::operator::key::{Replacement, RotatedKey};
+use bo_auth_service::operator::key::{Replacement, RotatedKey, RotationOptions};
 use bo_auth_service::operator::system::SystemChange;
 use bo_auth_service::operator::tenant::NewTenant;
 use bo_auth_service::operator::user::NewUser;
@@ -137,11 +137,16 @@ impl Tenant {
         self.node.apply(change).await;
     }
 
-    /// Replaces a key; the earlier ones are accepted for `overlap`.
-    pub(crate) async fn rotate(&self, replacement: Replacement<'_>, overlap: Duration) -> RotatedKey {
-        let rotated = self.node.operator().rotate_key(&self.owner_id, replacement, overlap).await.unwrap();
+    /// Replaces a key as it is asked for.
+    pub(crate) async fn rotate_with(&self, replacement: Replacement<'_>, options: RotationOptions) -> RotatedKey {
+        let rotated = self.node.operator().rotate_key(&self.owner_id, replacement, options).await.unwrap();
         self.node.apply(rotated.change.clone()).await;
         rotated
+    }
+
+    /// Replaces a key; the one before it is accepted for `overlap` once the new one signs.
+    pub(crate) async fn rotate(&self, replacement: Replacement<'_>, overlap: Duration) -> RotatedKey {
+        self.rotate_with(replacement, RotationOptions { overlap: Some(overlap), now: false }).await
     }
 
     /// A request to the default system with the headers that every call has: `XownerId` and a fresh `XverifyApi`.

@@ -1,5 +1,7 @@
-//! The keys that sign access tokens: one current key, and those that tokens still in the field were signed with.
-//! Everything that can be computed ahead of a request is computed when a key is made.
+//! The keys that sign access tokens. Everything that can be computed ahead of a request is computed when a key is made.
+//! Which key of a tenant signs at an instant, and which are accepted, is in [`set`].
+
+pub mod set;
 
 use std::fmt;
 
@@ -16,7 +18,8 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::identifier::KeyId;
 use crate::random::Random;
-use crate::time::Timestamp;
+
+pub use set::{SigningKeys, Successor};
 
 /// Least length of an HS256 secret, in bytes (RFC 7518 section 3.2).
 const HMAC_SECRET_BYTES: usize = 32;
@@ -53,6 +56,11 @@ impl Algorithm {
     /// The algorithm of this registered name, to the letter.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+
+    /// Whether others can verify its signatures, with a public half that the key set publishes.
+    pub const fn is_asymmetric(self) -> bool {
+        !matches!(self, Self::HS256)
     }
 
     const fn registered(self) -> jsonwebtoken::Algorithm {
@@ -237,36 +245,6 @@ fn ed25519_material(secret: &[u8]) -> Result<Material, Error> {
     })
 }
 
-/// A tenant's signing keys: the one that signs, and those that are still accepted.
-#[derive(Debug)]
-pub struct SigningKeys {
-    current: SigningKey,
-    accepted: Vec<(SigningKey, Timestamp)>,
-}
-
-impl SigningKeys {
-    /// Signs with `current`; accepts each of `accepted_too` as well, until the instant beside it.
-    pub const fn new(current: SigningKey, accepted_too: Vec<(SigningKey, Timestamp)>) -> Self {
-        Self { current, accepted: accepted_too }
-    }
-
-    /// The key that signs.
-    pub const fn current(&self) -> &SigningKey {
-        &self.current
-    }
-
-    /// The keys whose tokens are accepted at `now`, the current one first.
-    pub fn live(&self, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
-        let accepted = self.accepted.iter().filter(move |(_, retires_at)| now < *retires_at).map(|(key, _)| key);
-        std::iter::once(&self.current).chain(accepted)
-    }
-
-    /// The public halves of the live keys as a JWK set (RFC 7517 section 5).
-    pub fn jwks(&self, now: Timestamp) -> Value {
-        json!({ "keys": self.live(now).filter_map(SigningKey::public_jwk).collect::<Vec<_>>() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,30 +291,9 @@ mod tests {
     }
 
     #[test]
-    fn the_key_set_shows_public_halves_of_live_keys() {
-        let retires_at = Timestamp(1000);
-        let others = [("ec", Algorithm::ES256), ("ed", Algorithm::EdDSA), ("mac", Algorithm::HS256)];
-        let accepted = others.map(|(key_id, algorithm)| (generate(key_id, algorithm).0, retires_at));
-        let keys = SigningKeys::new(generate("rsa", Algorithm::RS256).0, accepted.into());
-        let set = keys.jwks(Timestamp(999));
-        let members: Vec<Vec<&str>> =
-            set["keys"].as_array().unwrap().iter().map(|jwk| jwk.as_object().unwrap().keys().map(String::as_str).collect()).collect();
-        assert_eq!(
-            members,
-            [
-                vec!["kid", "alg", "use", "kty", "n", "e"],
-                vec!["kid", "alg", "use", "kty", "crv", "x", "y"],
-                vec!["kid", "alg", "use", "kty", "crv", "x"],
-            ]
-        );
-        assert_eq!(set["keys"][0]["e"], "AQAB");
-        assert_eq!(keys.jwks(retires_at)["keys"].as_array().unwrap().len(), 1, "the rest has retired");
-    }
-
-    #[test]
     fn keys_do_not_print_their_secrets() {
-        let keys = SigningKeys::new(SigningKey::from_secret(id("k1"), Algorithm::HS256, &[0x41; 32]).unwrap(), Vec::new());
-        assert_eq!(format!("{keys:?}"), "SigningKeys { current: SigningKey(k1, HS256), accepted: [] }");
+        let key = SigningKey::from_secret(id("k1"), Algorithm::HS256, &[0x41; 32]).unwrap();
+        assert_eq!(format!("{key:?}"), "SigningKey(k1, HS256)");
     }
 
     #[test]

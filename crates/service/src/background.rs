@@ -75,6 +75,7 @@ impl Background {
         repeat!(tasks, every(200), "switching plugins off and on", |service| service.switch_plugins().await);
         repeat!(tasks, every(5_000), "saving what plugins did", |service| service.save_plugin_activity().await);
         repeat!(tasks, every(5_000), "reading settings", |service| service.tenants.reload_settings(&service.db).await);
+        repeat!(tasks, every(5_000), "exchanging announced keys", |service| exchange_keys(service).await);
         repeat!(tasks, every(5_000), "measuring", |service| measure(service).await);
         repeat!(tasks, every(60_000), "forgetting", |service| forget_expired(service).await);
         repeat!(tasks, every(60_000), "cleaning up", |service| clean_up(service).await);
@@ -164,6 +165,14 @@ async fn measure(service: &Service) -> Result<(), Error> {
                 "this node's clock is not the database's: it is not ready until it is set right"
             );
         }
+    }
+    Ok(())
+}
+
+/// Lets servers of the version before sign with keys that were announced; this one's nodes do by their clocks.
+async fn exchange_keys(service: &Service) -> Result<(), Error> {
+    for (_, revoked) in service.db.exchange_announced_keys(service.clock.now()).await? {
+        service.announcer.announce_revoked(&revoked).await?;
     }
     Ok(())
 }

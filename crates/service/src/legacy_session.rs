@@ -123,7 +123,7 @@ impl Service {
         let found = self.tenant(&fleet.owner_id).await?;
         let tenant = found.ok_or(Error::TenantUnknown)?;
         let system = tenant.system(Some(&fleet.sys_id))?;
-        Ok(system.settings.allowed_origins.iter().any(|allowed| allowed == origin))
+        Ok(system.lists_origin(origin))
     }
 
     /// Tenant, system, rates: as a call of the third version begins, with the fleet in the place of headers.

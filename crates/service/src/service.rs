@@ -80,6 +80,8 @@ pub struct Service {
     pub plugin_activity: PluginActivity,
     pub(crate) plugin_catalogue: Catalogue,
     pub(crate) captcha_drawing: tokio::sync::Semaphore,
+    /// Signing keys are made one at a time.
+    pub(crate) key_making: tokio::sync::Semaphore,
     pub(crate) announcer: Announcer,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) issuer: String,
@@ -127,6 +129,7 @@ impl Service {
             plugin_activity: PluginActivity::default(),
             plugin_catalogue: Catalogue::default(),
             captcha_drawing: tokio::sync::Semaphore::new(1),
+            key_making: tokio::sync::Semaphore::new(1),
             announcer,
             db: parts.db,
             cache: parts.cache,
@@ -171,14 +174,16 @@ impl Service {
         self.tenants.settings().answers_200(owner_id, sys_id)
     }
 
-    /// The public keys of a tenant's access tokens; `None` where there is no such tenant, or it is disabled.
+    /// The public keys of a tenant's access tokens, and for how long they stay as they are; `None` if there is no such
+    /// tenant, or it is disabled.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn key_set(&self, owner_id: &OwnerId) -> Result<Option<serde_json::Value>, Error> {
+    pub async fn key_set(&self, owner_id: &OwnerId) -> Result<Option<(serde_json::Value, Duration)>, Error> {
         let tenant = self.tenant(owner_id).await?;
+        let now = self.clock.now();
         Ok(tenant
             .filter(|tenant| !tenant.disabled && !tenant.owner_id.is_reserved())
-            .map(|tenant| tenant.signing_keys.jwks(self.clock.now())))
+            .map(|tenant| (tenant.signing_keys.jwks(now), tenant.signing_keys.key_set_age(now))))
     }
 }

@@ -64,7 +64,7 @@ impl Service {
     pub(crate) fn shape_by_system(&self, tenant: &Tenant, system: &System, facts: &RequestFacts<'_>, shaping: &mut Shaping) {
         shaping.sys_id = Some(system.sys_id.shared());
         shaping.legacy_status200 = system.settings.legacy_status200;
-        shaping.origin_allowed = facts.origin.map(|origin| system.settings.allowed_origins.iter().any(|allowed| allowed == origin));
+        shaping.origin_allowed = facts.origin.map(|origin| system.lists_origin(origin));
         if let (None, Some(names)) = (facts.plugin, &system.settings.default_plugin) {
             let found = self.plugins.find_chain(Some(tenant.owner_id.as_str()), names);
             shaping.plugins = found.unwrap_or_default();

@@ -1,18 +1,18 @@
 //! A tenant ready to serve: settings merged, keys unsealed, ciphers and signing keys prepared, so that none of it is
 //! done for a request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
 use bo_auth_core::sealing::{MasterKey, key_context};
 use bo_auth_core::settings::SystemSettings;
-use bo_auth_core::signing_key::{Algorithm, SigningKey, SigningKeys};
+use bo_auth_core::signing_key::{Algorithm, SigningKey, SigningKeys, Successor};
 use bo_auth_core::stamp::{StampKey, StampMacKey, StampRules};
 use bo_auth_core::time::Timestamp;
 use bo_auth_core::token::cookie::{CookieKey, CookieKeys};
 use bo_auth_core::token::refresh::{RefreshKey, RefreshKeys};
-use bo_auth_store::record::{KeyPurpose, KeyRecord, SystemRecord, TenantRecord};
+use bo_auth_store::record::{KeyPurpose, KeyRecord, KeyRing, SystemRecord, TenantRecord};
 
 use crate::Error;
 
@@ -52,6 +52,7 @@ pub struct System {
     pub settings: SystemSettings,
     /// How its stamps are verified.
     pub stamp_rules: StampRules,
+    origins: HashSet<String>,
 }
 
 impl Tenant {
@@ -61,50 +62,52 @@ impl Tenant {
     /// [`Error::Internal`] where a secret does not open under the master key, a settings document is not valid, or
     /// a key that every tenant has is absent.
     pub fn assemble(record: TenantRecord, master_key: &MasterKey) -> Result<Self, Error> {
-        let opened = |purpose: KeyPurpose| {
-            let owner_id = &record.owner_id;
-            record.keys.iter().filter(move |key| key.purpose == purpose).map(move |key| {
-                let context = key_context(owner_id, &key.key_id, key.purpose.as_str());
-                Ok::<_, Error>((key, master_key.open(&context, &key.sealed)?))
-            })
+        let owner_id = &record.owner_id;
+        let open = |key: &KeyRecord| {
+            let context = key_context(owner_id, &key.key_id, key.purpose.as_str());
+            master_key.open(&context, &key.sealed)
         };
-        let mut stamp_keys = Vec::new();
-        for entry in opened(KeyPurpose::Stamp) {
-            let (key, secret) = entry?;
-            stamp_keys.push((StampKey::new(key.key_id.clone(), &secret)?, key.retires_at));
-        }
-        let mut stamp_mac_keys = Vec::new();
-        for entry in opened(KeyPurpose::StampMac) {
-            let (key, secret) = entry?;
-            stamp_mac_keys.push((StampMacKey::new(key.key_id.clone(), &secret)?, key.retires_at));
-        }
-        let mut signing = Vec::new();
-        for entry in opened(KeyPurpose::Access) {
-            let (key, secret) = entry?;
+        let ring = |purpose| KeyRing::of(&record.keys, purpose);
+        let stamp_keys = ring(KeyPurpose::Stamp).map(accepted).unwrap_or_default().into_iter();
+        let stamp_keys = stamp_keys.map(|(key, end)| Ok((StampKey::new(key.key_id.clone(), &open(key)?)?, end)));
+        let mac_keys = ring(KeyPurpose::StampMac).map(accepted).unwrap_or_default().into_iter();
+        let mac_keys = mac_keys.map(|(key, end)| Ok((StampMacKey::new(key.key_id.clone(), &open(key)?)?, end)));
+
+        let signing_key = |key: &KeyRecord| {
             let algorithm = Algorithm::parse(&key.algorithm).ok_or_else(|| lacks("a known signing algorithm"))?;
-            signing.push((SigningKey::from_secret(key.key_id.clone(), algorithm, &secret)?, key.retires_at));
+            Ok::<_, Error>(SigningKey::from_secret(key.key_id.clone(), algorithm, &open(key)?)?)
+        };
+        let access = ring(KeyPurpose::Access).ok_or_else(|| lacks("a signing key"))?;
+        let earlier = access.earlier.map(|(key, end)| Ok::<_, Error>((signing_key(key)?, end))).transpose()?;
+        let successor = access.successor.map(|next| {
+            let (signs_from, current_retires_at) = (next.signs_from, next.current_retires_at);
+            Ok::<_, Error>(Successor { key: signing_key(next.key)?, signs_from, current_retires_at })
+        });
+        let signing_keys = SigningKeys::new(signing_key(access.current)?, earlier.into_iter().collect());
+
+        let proofs = |key: &KeyRecord| {
+            let secret = open(key)?;
+            let secret = secret.as_slice().try_into().map_err(|_| lacks("a refresh key of 32 bytes"))?;
+            Ok::<_, Error>((RefreshKey::new(owner_id, secret), CookieKey::new(owner_id, secret)))
+        };
+        let refresh = ring(KeyPurpose::Refresh).ok_or_else(|| lacks("a refresh key"))?;
+        let (refresh_key, cookie_key) = proofs(refresh.current)?;
+        let (mut earlier_refresh, mut earlier_cookie) = (Vec::new(), Vec::new());
+        if let Some((key, end)) = refresh.earlier {
+            let (refresh_key, cookie_key) = proofs(key)?;
+            earlier_refresh.push((refresh_key, end));
+            earlier_cookie.push((cookie_key, end));
         }
-        let mut refresh = Vec::new();
-        let mut cookie = Vec::new();
-        for entry in opened(KeyPurpose::Refresh) {
-            let (key, secret) = entry?;
-            let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| lacks("a refresh key of 32 bytes"))?;
-            refresh.push((RefreshKey::new(&record.owner_id, secret), key.retires_at));
-            cookie.push((CookieKey::new(&record.owner_id, secret), key.retires_at));
-        }
-        let (current, accepted) = split_ring(signing).ok_or_else(|| lacks("a signing key"))?;
-        let (current_refresh, accepted_refresh) = split_ring(refresh).ok_or_else(|| lacks("a refresh key"))?;
-        let (current_cookie, accepted_cookie) = split_ring(cookie).ok_or_else(|| lacks("a refresh key"))?;
         let mut systems = HashMap::with_capacity(record.systems.len());
         for system in &record.systems {
             systems.insert(system.sys_id.clone(), Arc::new(System::assemble(&record.settings, system)?));
         }
         Ok(Self {
-            signing_keys: SigningKeys::new(current, accepted),
-            refresh_keys: RefreshKeys::new(current_refresh, accepted_refresh),
-            cookie_keys: CookieKeys::new(current_cookie, accepted_cookie),
-            stamp_keys,
-            stamp_mac_keys,
+            signing_keys: signing_keys.announcing(successor.transpose()?),
+            refresh_keys: RefreshKeys::new(refresh_key, earlier_refresh),
+            cookie_keys: CookieKeys::new(cookie_key, earlier_cookie),
+            stamp_keys: stamp_keys.collect::<Result<_, Error>>()?,
+            stamp_mac_keys: mac_keys.collect::<Result<_, Error>>()?,
             systems,
             default_system: record.default_sys_id,
             disabled: record.disabled,
@@ -151,18 +154,22 @@ impl System {
             name: record.name.clone(),
             disabled: record.disabled,
             stamp_rules: StampRules::new(&settings),
+            origins: settings.allowed_origins.iter().cloned().collect(),
             settings,
         })
     }
+
+    /// Whether pages of this origin may call it, compared exactly.
+    pub fn lists_origin(&self, origin: &str) -> bool {
+        self.origins.contains(origin)
+    }
 }
 
-/// The current key of a ring (the one that does not retire) and those that are still accepted.
-fn split_ring<K>(mut keys: Vec<(K, Option<Timestamp>)>) -> Option<(K, Vec<(K, Timestamp)>)> {
-    let position = keys.iter().position(|(_, retires_at)| retires_at.is_none())?;
-    let (current, _) = keys.remove(position);
-    // Between the two steps of a rotation two keys stand without an end; the newer one, which comes first, is current.
-    let accepted = keys.into_iter().map(|(key, retires_at)| (key, retires_at.unwrap_or(Timestamp(i64::MAX))));
-    Some((current, accepted.collect()))
+/// The keys of a ring that are accepted, the current one first, each with its end: two at most. A key for which nothing is
+/// announced to anybody has no successor.
+fn accepted(ring: KeyRing<'_>) -> Vec<(&KeyRecord, Option<Timestamp>)> {
+    let earlier = ring.earlier.map(|(key, end)| (key, Some(end)));
+    std::iter::once((ring.current, None)).chain(earlier).collect()
 }
 
 fn lacks(what: &str) -> Error {
@@ -184,5 +191,14 @@ pub fn seal_key(
     let (key_id, purpose, algorithm) = key;
     let context = key_context(owner_id, &key_id, purpose.as_str());
     let sealed = master_key.seal(&context, secret, random)?;
-    Ok(KeyRecord { key_id, purpose, algorithm: algorithm.to_owned(), sealed, created_at, retires_at: None })
+    Ok(KeyRecord {
+        key_id,
+        purpose,
+        algorithm: algorithm.to_owned(),
+        sealed,
+        created_at,
+        retires_at: None,
+        signs_from: None,
+        announced: false,
+    })
 }

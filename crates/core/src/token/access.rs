@@ -170,7 +170,7 @@ pub fn named_system(token: &str) -> Option<SystemId> {
 }
 
 impl SigningKeys {
-    /// Issues a token with the current key, in compact serialisation (RFC 7515 section 7.1).
+    /// Issues a token with the key that signs at the instant of its issue, in compact serialisation (RFC 7515 section 7.1).
     ///
     /// # Errors
     /// [`Error::Key`] where the key does not sign.
@@ -192,7 +192,7 @@ impl SigningKeys {
             nbf: None,
         };
         let json = serde_json::to_vec(&payload).map_err(|_| Error::Key("its claims cannot be written"))?;
-        let key = self.current();
+        let key = self.current(claims.issued_at);
         let mut token = String::with_capacity(key.header().len() + json.len() * 4 / 3 + 360);
         token.push_str(key.header());
         token.push('.');

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bo_auth_core::identifier::KeyId;
 use bo_auth_core::signing_key::Algorithm;
-use bo_auth_service::operator::key::Replacement;
-use bo_auth_store::record::{KeyPurpose, KeyRecord, StampUse};
+use bo_auth_service::operator::key::{ListedKey, Replacement, RotatedKey, RotationOptions};
+use bo_auth_store::record::{KeyPurpose, KeyState, RetiredKey, StampUse};
 use poem::Request;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::{Object, OpenApi};
@@ -34,9 +34,13 @@ pub(super) struct KeyView {
     purpose: String,
     /// `DES`, `HMAC-SHA256`, `HS256`, `RS256`, `ES256` or `EdDSA`.
     algorithm: String,
+    /// `announced` (it is to sign), `signing` (what is new is made with it), `accepted` or `retired`.
+    state: String,
     /// When it was made (Unix ms).
     created_at: i64,
-    /// From when on nothing made with it is accepted (Unix ms); null for the current key of its purpose.
+    /// From when on it signs (Unix ms).
+    signs_from: i64,
+    /// From when on nothing made with it is accepted (Unix ms); null if nothing is to take its place.
     retires_at: Option<i64>,
     /// How many stamps were accepted under it; for stamp keys.
     uses: i64,
@@ -55,13 +59,26 @@ page! {
 pub(super) struct RotationBody {
     /// `stamp`, `stamp-mac`, `access` or `refresh`.
     purpose: String,
-    /// How access tokens are signed from now on: `HS256` (where absent), `RS256`, `ES256` or `EdDSA`.
+    /// How access tokens are signed from then on: `HS256`, `RS256`, `ES256` or `EdDSA`; as the current key does if absent.
     algorithm: Option<String>,
     /// The new DES key; made where absent.
     des_key: Option<String>,
-    /// For how many seconds earlier keys are still accepted; 0 withdraws them at once. Where absent, 30 days for stamps, a
-    /// day for access tokens, 90 days for refresh tokens.
+    /// For how many seconds the key before it is still accepted once the new one signs; 0 withdraws earlier keys at once,
+    /// and lets the new one sign at once. If absent, 30 days for stamps, a day for access tokens, 90 days for refresh tokens.
     overlap_seconds: Option<u64>,
+    /// `true`, for an emergency: a new RS256, ES256 or EdDSA key signs at once. Verifiers that keep the key set refuse new
+    /// tokens until they read it again, which may take fifteen minutes.
+    now: Option<bool>,
+}
+
+/// A key that a rotation retires before its time.
+#[derive(Object)]
+#[oai(rename = "RetiredKey", rename_all = "camelCase")]
+pub(super) struct RetiredView {
+    /// The version.
+    key_id: String,
+    /// From when on nothing made with it is accepted (Unix ms).
+    retires_at: i64,
 }
 
 /// A key that was made by a rotation.
@@ -72,21 +89,53 @@ pub(super) struct RotatedView {
     key: KeyView,
     /// The secret where a frontend or caller needs it; shown this once.
     secret: Option<String>,
-    /// From when on the keys before it are refused (Unix ms).
+    /// From when on the key before it is refused (Unix ms).
     earlier_retire_at: i64,
+    /// Whether verifiers that keep the key set may refuse new tokens until they read it again, within fifteen minutes.
+    unknown_to_verifiers: bool,
+    /// Keys that retire early: two are accepted at most, and one that was announced gives way to the next.
+    retired: Vec<RetiredView>,
 }
 
 impl KeyView {
-    fn new(key: &KeyRecord, uses: &[StampUse]) -> Self {
+    fn new(listed: &ListedKey, uses: &[StampUse]) -> Self {
+        let (key, standing) = (&listed.key, &listed.standing);
         let own = || uses.iter().filter(|used| used.key_id == key.key_id);
         Self {
             key_id: key.key_id.to_string(),
             purpose: key.purpose.as_str().to_owned(),
             algorithm: key.algorithm.clone(),
+            state: standing.state.as_str().to_owned(),
             created_at: key.created_at.0,
-            retires_at: key.retires_at.map(|at| at.0),
+            signs_from: standing.signs_from.0,
+            retires_at: standing.retires_at.map(|at| at.0),
             uses: own().map(|used| used.uses).sum(),
             last_used_at: own().map(|used| used.last_used_at.0).max(),
+        }
+    }
+}
+
+impl RotatedView {
+    fn new(rotated: RotatedKey) -> Self {
+        let key = &rotated.key;
+        let state = if rotated.signs_from.is_some() { KeyState::Announced } else { KeyState::Signing };
+        let retired = |key: &RetiredKey| RetiredView { key_id: key.key_id.to_string(), retires_at: key.retires_at.0 };
+        Self {
+            key: KeyView {
+                key_id: key.key_id.to_string(),
+                purpose: key.purpose.as_str().to_owned(),
+                algorithm: key.algorithm.clone(),
+                state: state.as_str().to_owned(),
+                created_at: key.created_at.0,
+                signs_from: rotated.signs_from.unwrap_or(key.created_at).0,
+                retires_at: None,
+                uses: 0,
+                last_used_at: None,
+            },
+            secret: rotated.secret,
+            earlier_retire_at: rotated.earlier_retire_at.0,
+            unknown_to_verifiers: rotated.is_unknown_to_verifiers,
+            retired: rotated.retired.iter().map(retired).collect(),
         }
     }
 }
@@ -108,7 +157,8 @@ impl Keys {
     /// Rotate a key
     ///
     /// Puts a new key in front of the current one, which stays accepted for a while. In effect on every node when it is
-    /// answered.
+    /// answered. A new RS256, ES256 or EdDSA key is announced first: for 16 minutes it stands in the key set and does not
+    /// sign. A tenant holds at most two accepted keys of each purpose, beside one that is announced: older ones retire.
     #[oai(path = "/tenants/:ownerId/keys/rotate", method = "post", operation_id = "rotateKey")]
     async fn rotate(
         &self,
@@ -121,8 +171,8 @@ impl Keys {
 
     /// Withdraw a key
     ///
-    /// Nothing that was made with it is accepted any more, on any node, when it is answered. The current key of a purpose
-    /// cannot be withdrawn: rotate it first.
+    /// Nothing that was made with it is accepted any more, on any node, when it is answered. If it signs and another is
+    /// announced, that one signs from now on; if none is, it cannot be withdrawn: rotate it first.
     #[oai(path = "/tenants/:ownerId/keys/:keyId", method = "delete", operation_id = "withdrawKey")]
     async fn withdraw(
         &self,
@@ -146,8 +196,12 @@ impl Keys {
         let page = PageRequest::read("keys", limit, cursor.as_deref())?;
         let (keys, uses) = caller.operator.list_keys(&caller.owner_id).await?;
         let after = page.after(|text| text.split_once(' ').and_then(|(at, id)| Some((at.parse::<i64>().ok()?, id.to_owned()))))?;
-        let behind = |key: &&KeyRecord| after.as_ref().is_none_or(|(at, id)| (key.created_at.0, key.key_id.as_str()) < (*at, id.as_str()));
-        let (keys, next) = page.cut(keys.iter().filter(behind).collect(), |last| format!("{} {}", last.created_at.0, last.key_id));
+        let behind = |listed: &&ListedKey| {
+            let place = (listed.key.created_at.0, listed.key.key_id.as_str());
+            after.as_ref().is_none_or(|(at, id)| place < (*at, id.as_str()))
+        };
+        let place = |last: &&ListedKey| format!("{} {}", last.key.created_at.0, last.key.key_id);
+        let (keys, next) = page.cut(keys.iter().filter(behind).collect(), place);
         let views: Vec<KeyView> = keys.into_iter().map(|key| KeyView::new(key, &uses)).collect();
         Ok(Success::of((views, next).into()))
     }
@@ -158,19 +212,18 @@ impl Keys {
         let purpose = members.required("purpose", "it is stamp, stamp-mac, access or refresh", KeyPurpose::parse);
         let algorithm = members.parsed("algorithm", "it is HS256, RS256, ES256 or EdDSA", Algorithm::parse);
         let (des_key, overlap) = (members.text("desKey"), members.number("overlapSeconds", LONGEST_OVERLAP));
+        let now = members.boolean("now").unwrap_or(false);
         members.finish()?;
         let purpose = purpose.ok_or_else(|| invalid("purpose", "it is missing"))?;
         let replacement = match purpose {
             KeyPurpose::Stamp => Replacement::Stamp(des_key.as_deref()),
             KeyPurpose::StampMac => Replacement::StampMac,
-            KeyPurpose::Access => Replacement::Access(algorithm.unwrap_or(Algorithm::HS256)),
+            KeyPurpose::Access => Replacement::Access(algorithm),
             KeyPurpose::Refresh => Replacement::Refresh,
         };
-        let overlap = overlap.map_or_else(|| replacement.usual_overlap(), Duration::from_secs);
-        let rotated = caller.operator.rotate_key(&caller.owner_id, replacement, overlap).await?;
-        let view =
-            RotatedView { key: KeyView::new(&rotated.key, &[]), secret: rotated.secret, earlier_retire_at: rotated.earlier_retire_at.0 };
-        Ok(Success::of(view))
+        let options = RotationOptions { overlap: overlap.map(Duration::from_secs), now };
+        let rotated = caller.operator.rotate_key(&caller.owner_id, replacement, options).await?;
+        Ok(Success::of(RotatedView::new(rotated)))
     }
 
     async fn remove(&self, request: &Request, owner_id: &str, key_id: &str) -> Result<Success<()>, Problem> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bo_auth_core::identifier::{KeyId, OwnerId};
 use bo_auth_core::signing_key::Algorithm;
-use bo_auth_service::operator::key::Replacement;
-use bo_auth_store::record::KeyPurpose;
+use bo_auth_service::operator::key::{ListedKey, Replacement, RotatedKey, RotationOptions};
+use bo_auth_store::record::{KeyPurpose, KeyState, Withdrawal};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
@@ -17,11 +17,14 @@ use crate::configuration::StoreOptions;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
-    /// List a tenant's keys, and how often each stamp key was used.
+    /// List a tenant's keys: which is announced, signs, is accepted or has retired, and how often each stamp key was used.
     List(List),
-    /// Put a new key in front of the current one, which stays accepted for a while.
+    /// Put a new key in front of the current one, which stays accepted for a while. A new RS256, ES256 or EdDSA key is
+    /// announced in the key set for 16 minutes before it signs. Two keys of each purpose are accepted at most: older ones
+    /// retire.
     Rotate(Rotate),
-    /// Withdraw a key that a rotation has left accepted: nothing made with it is accepted by any node when this returns.
+    /// Withdraw a key: nothing made with it is accepted by any node when this returns. If it signs and another is
+    /// announced, that one signs from now on.
     Withdraw(Withdraw),
 }
 
@@ -54,16 +57,21 @@ pub(crate) struct Rotate {
     owner: OwnerId,
     /// Which key.
     purpose: Purpose,
-    /// How access tokens are signed from now on: HS256, RS256, ES256 or EdDSA.
-    #[arg(long, default_value = "HS256", value_parser = parse_algorithm)]
-    algorithm: Algorithm,
+    /// How access tokens are signed from then on: HS256, RS256, ES256 or EdDSA; as the current key does if absent.
+    #[arg(long, value_parser = parse_algorithm)]
+    algorithm: Option<Algorithm>,
     /// The new DES key; made and printed where absent.
     #[arg(long, env = "BO_AUTH_DES_KEY", hide_env_values = true)]
     des_key: Option<String>,
-    /// For how many seconds earlier keys are still accepted; 0 withdraws them at once. The default lets what they have
-    /// made run out: 30 days for stamps, a day for access tokens, 90 days for refresh tokens.
+    /// For how many seconds the key before it is still accepted once the new one signs; 0 withdraws earlier keys at once,
+    /// and lets the new one sign at once. The default lets what they have made run out: 30 days for stamps, a day for access
+    /// tokens, 90 days for refresh tokens.
     #[arg(long, value_name = "SECONDS")]
     overlap: Option<u64>,
+    /// In an emergency: let a new RS256, ES256 or EdDSA key sign at once. Verifiers that keep the key set refuse new tokens
+    /// until they read it again, which may take fifteen minutes.
+    #[arg(long)]
+    now: bool,
     #[command(flatten)]
     stores: StoreOptions,
 }
@@ -86,33 +94,52 @@ impl List {
             let of_key = uses.iter().filter(move |used| used.key_id == key_id);
             (of_key.clone().map(|used| used.uses).sum::<i64>(), of_key.map(|used| used.last_used_at).max())
         };
-        let result: Vec<Value> = keys
-            .iter()
-            .map(|key| {
-                let (count, last) = uses_of(key.key_id.clone());
-                json!({"keyId": key.key_id, "purpose": key.purpose.as_str(), "algorithm": key.algorithm, "createdAt": key.created_at.to_string(),
-                    "retiresAt": key.retires_at.map(|at| at.to_string()), "uses": count, "lastUsedAt": last.map(|at| at.to_string())})
+        let describe = |listed: &ListedKey| {
+            let (key, standing) = (&listed.key, &listed.standing);
+            let (count, last) = uses_of(key.key_id.clone());
+            json!({
+                "keyId": key.key_id,
+                "purpose": key.purpose.as_str(),
+                "algorithm": key.algorithm,
+                "state": standing.state.as_str(),
+                "createdAt": key.created_at.to_string(),
+                "signsFrom": standing.signs_from.to_string(),
+                "retiresAt": standing.retires_at.map(|at| at.to_string()),
+                "uses": count,
+                "lastUsedAt": last.map(|at| at.to_string()),
             })
-            .collect();
+        };
+        let result: Vec<Value> = keys.iter().map(describe).collect();
         output.result(&json!({"keys": result, "stampUses": uses}), || {
-            let rows: Vec<_> = keys
-                .iter()
-                .map(|key| {
-                    let (count, last) = uses_of(key.key_id.clone());
-                    let is_stamp = matches!(key.purpose, KeyPurpose::Stamp | KeyPurpose::StampMac);
-                    [
-                        key.key_id.to_string(),
-                        key.purpose.as_str().to_owned(),
-                        key.algorithm.clone(),
-                        key.created_at.to_string(),
-                        key.retires_at.map_or_else(|| "current".to_owned(), |at| format!("until {at}")),
-                        if is_stamp { count.to_string() } else { String::new() },
-                        last.map_or_else(String::new, |at| at.to_string()),
-                    ]
-                })
-                .collect();
-            table(["KEY", "PURPOSE", "ALGORITHM", "MADE", "ACCEPTED", "USES", "LAST USED"], &rows)
+            let row = |listed: &ListedKey| {
+                let key = &listed.key;
+                let (count, last) = uses_of(key.key_id.clone());
+                let is_stamp = matches!(key.purpose, KeyPurpose::Stamp | KeyPurpose::StampMac);
+                [
+                    key.key_id.to_string(),
+                    key.purpose.as_str().to_owned(),
+                    key.algorithm.clone(),
+                    key.created_at.to_string(),
+                    state_of(listed),
+                    if is_stamp { count.to_string() } else { String::new() },
+                    last.map_or_else(String::new, |at| at.to_string()),
+                ]
+            };
+            let columns = ["KEY", "PURPOSE", "ALGORITHM", "MADE", "STATE", "USES", "LAST USED"];
+            table(columns, &keys.iter().map(row).collect::<Vec<_>>())
         })
+    }
+}
+
+/// What a key does, with the instant at which it changes.
+fn state_of(listed: &ListedKey) -> String {
+    let standing = &listed.standing;
+    let word = standing.state.as_str();
+    match (standing.state, standing.retires_at) {
+        (KeyState::Announced, _) => format!("{word}, signs from {}", standing.signs_from),
+        (KeyState::Signing | KeyState::Accepted, Some(at)) => format!("{word} until {at}"),
+        (KeyState::Retired, Some(at)) => format!("{word} {at}"),
+        (_, None) => word.to_owned(),
     }
 }
 
@@ -130,10 +157,17 @@ pub(crate) struct Withdraw {
 impl Withdraw {
     async fn run(self, output: Output) -> Result<(), Failure> {
         let stores = OperatorStores::open(self.stores).await?;
-        let (change, by_this_call) = stores.operator.withdraw_key(&self.owner, &self.key).await?;
+        let (change, withdrawal) = stores.operator.withdraw_key(&self.owner, &self.key).await?;
         stores.tell(&[change], output).await?;
-        output.result(&json!({"keyId": self.key, "withdrawn": by_this_call}), || {
-            if by_this_call { format!("key {} is withdrawn", self.key) } else { "nothing to do: it had been withdrawn before".to_owned() }
+        let successor = match &withdrawal {
+            Withdrawal::Succeeded(key_id) => Some(key_id),
+            _ => None,
+        };
+        let withdrawn = withdrawal != Withdrawal::Already;
+        output.result(&json!({"keyId": self.key, "withdrawn": withdrawn, "signingKeyId": successor}), || match successor {
+            Some(next) => format!("key {} is withdrawn; {next}, which was announced, signs from now on", self.key),
+            None if withdrawn => format!("key {} is withdrawn", self.key),
+            None => "nothing to do: it had been withdrawn before".to_owned(),
         })
     }
 }
@@ -147,21 +181,47 @@ impl Rotate {
             Purpose::Access => Replacement::Access(self.algorithm),
             Purpose::Refresh => Replacement::Refresh,
         };
-        let overlap = self.overlap.map_or_else(|| replacement.usual_overlap(), Duration::from_secs);
-        let rotated = stores.operator.rotate_key(&self.owner, replacement, overlap).await?;
+        let options = RotationOptions { overlap: self.overlap.map(Duration::from_secs), now: self.now };
+        let rotated = stores.operator.rotate_key(&self.owner, replacement, options).await?;
         let told = stores.tell(std::slice::from_ref(&rotated.change), output).await;
         let key = &rotated.key;
-        let result = json!({"keyId": key.key_id, "purpose": key.purpose.as_str(), "algorithm": key.algorithm, "secret": rotated.secret,
-            "earlierKeysRetireAt": rotated.earlier_retire_at.to_string()});
-        output.result(&result, || {
-            let secret = rotated.secret.as_ref().map_or_else(String::new, |secret| format!("\nkey (shown once): {secret}"));
-            format!(
-                "{} key {} is current; earlier ones are accepted until {}{secret}",
-                key.purpose.as_str(),
-                key.key_id,
-                rotated.earlier_retire_at
-            )
-        })?;
+        let result = json!({
+            "keyId": key.key_id,
+            "purpose": key.purpose.as_str(),
+            "algorithm": key.algorithm,
+            "secret": rotated.secret,
+            "signsFrom": rotated.signs_from.map(|at| at.to_string()),
+            "earlierKeysRetireAt": rotated.earlier_retire_at.to_string(),
+            "unknownToVerifiers": rotated.is_unknown_to_verifiers,
+            "retired": rotated.retired.iter().map(|retired| {
+                json!({"keyId": retired.key_id, "retiresAt": retired.retires_at.to_string()})
+            }).collect::<Vec<_>>(),
+        });
+        if rotated.is_unknown_to_verifiers {
+            output.remark("verifiers that keep the key set refuse new tokens until they read it again, within fifteen minutes");
+        }
+        output.result(&result, || in_words(&rotated))?;
         told
     }
+}
+
+/// What a rotation has done.
+fn in_words(rotated: &RotatedKey) -> String {
+    let key = &rotated.key;
+    let what = format!("{} key {} ({})", key.purpose.as_str(), key.key_id, key.algorithm);
+    let mut text = match rotated.signs_from {
+        Some(signs_from) => format!("{what} is announced and signs from {signs_from}"),
+        None => format!("{what} is current"),
+    };
+    text.push_str(&format!("; the one before it is accepted until {}", rotated.earlier_retire_at));
+    for retired in rotated.retired.iter().take(16) {
+        text.push_str(&format!("\nkey {} retires early, at {}", retired.key_id, retired.retires_at));
+    }
+    if let Some(more) = rotated.retired.len().checked_sub(16).filter(|more| *more > 0) {
+        text.push_str(&format!("\n{more} more keys retire early"));
+    }
+    if let Some(secret) = &rotated.secret {
+        text.push_str(&format!("\nkey (shown once): {secret}"));
+    }
+    text
 }

@@ -129,7 +129,7 @@ impl Operator {
             algorithm: Algorithm::HS256,
             settings: json!({"sessionSeconds": 8 * 3_600, "sessionIdleSeconds": 1_800, "accessTokenSeconds": 60}),
         };
-        let (record, _) = self.prepare_tenant(&new, None)?;
+        let (record, _) = self.prepare_tenant(&new, None).await?;
         let event = self.event("tenant.added", None);
         match self.administer(&owner_id, &Administration::AddTenant(&record), None, &event, None).await {
             // Another command may have made it at the same time. Whoever has not heard of it hears of the administrator.

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod area;
+mod bounds;
 pub mod key;
 pub mod session;
 pub mod system;
@@ -19,6 +20,7 @@ use bo_auth_core::sealing::MasterKey;
 use bo_auth_core::session::{EndReason, time_ordered_id};
 use bo_auth_core::time::{Clock, Timestamp};
 use bo_auth_plugin::Plugins;
+use bo_auth_store::admission::{AdmissionRequest, Rate};
 use bo_auth_store::record::{Actor, Administration, AdministrationEvent, Marking, RequestTrace, Revoked, Scope, TenantRecord};
 use bo_auth_store::revocation::Revocations;
 use bo_auth_store::{Cache, Db, NotPublished};
@@ -61,6 +63,10 @@ pub struct Author {
     /// From which address.
     pub address: Option<String>,
 }
+
+/// How often one tenant's rows may change over the admin API: a hundred times at once, then twice a second. Every node
+/// prepares the tenant anew each time.
+const CHANGES: Rate<'static> = Rate::per_minute("tenant-change", "", 120, 100);
 
 /// How far ahead of ours the clock may be of whoever wrote an event.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
@@ -133,6 +139,9 @@ impl Operator {
         event: &AdministrationEvent,
         ends: Option<(Scope, EndReason)>,
     ) -> Result<Change, Error> {
+        if let (Some(service), true) = (&self.running, change.concerns_nodes()) {
+            service.admit(owner_id, &AdmissionRequest { nonce: None, rates: &[CHANGES] }, self.now()).await?;
+        }
         let marking = ends.map(|(scope, reason)| self.marking(owner_id, scope, reason, event.trace.clone()));
         let revoked = self.db.administer(owner_id, change, unchanged_since, event.at, Some(event), marking.as_ref()).await;
         let change = Change { owner_id: owner_id.clone(), user_id: None };

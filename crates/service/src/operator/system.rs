@@ -8,7 +8,7 @@ use bo_auth_store::record::{Administration, Scope, SystemRecord, TenantRecord};
 use serde_json::{Map, Value, json};
 
 use super::tenant::{TenantChange, lay_over, without_nulls};
-use super::{Change, Operator};
+use super::{Change, Operator, bounds};
 use crate::Error;
 
 /// What is to change about a system; what is absent stays.
@@ -39,7 +39,8 @@ impl Operator {
     ) -> Result<Change, Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let record = SystemRecord { sys_id, name, settings: Value::Object(settings), disabled: false, updated_at: self.now() };
-        validate(&tenant, &record, &record.settings)?;
+        bounds::another_system(&tenant)?;
+        bounds::settings(&record.settings, &validate(&tenant, &record, &record.settings)?)?;
         let mut event = self.event("system.added", Some(json!({"name": record.name, "settings": record.settings})));
         event.sys_id = Some(record.sys_id.clone());
         self.administer(owner_id, &Administration::AddSystem(&record), None, &event, None).await.map_err(|error| match error {
@@ -88,9 +89,13 @@ impl Operator {
         };
         record.name = change.name.unwrap_or(record.name);
         record.disabled = change.disabled.unwrap_or(record.disabled);
+        let is_new = !change.settings.is_empty();
         let settings = Value::Object(change.settings);
         lay_over(&mut record.settings, settings.clone());
-        validate(tenant, &record, &settings)?;
+        let merged = validate(tenant, &record, &settings)?;
+        if is_new {
+            bounds::settings(&record.settings, &merged)?;
+        }
         let mut event = self.event(kind, Some(without_nulls(details)));
         event.sys_id = Some(record.sys_id.clone());
         let ends = (kind == "system.disabled").then(|| (Scope::System(record.sys_id.clone()), EndReason::SystemDisabled));
@@ -99,9 +104,8 @@ impl Operator {
 }
 
 /// `new` is what of the settings is being set.
-fn validate(tenant: &TenantRecord, system: &SystemRecord, new: &Value) -> Result<(), Error> {
+fn validate(tenant: &TenantRecord, system: &SystemRecord, new: &Value) -> Result<SystemSettings, Error> {
     let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
     SystemSettings::verify_spelling(new).map_err(refused)?;
-    SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)?;
-    Ok(())
+    SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)
 }

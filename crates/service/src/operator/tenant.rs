@@ -1,17 +1,16 @@
 //! Tenants: added with their first system and keys, listed, disabled.
 
-use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
+use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::random::alphanumeric;
 use bo_auth_core::session::EndReason;
 use bo_auth_core::settings::SystemSettings;
-use bo_auth_core::signing_key::{Algorithm, SigningKey};
+use bo_auth_core::signing_key::Algorithm;
 use bo_auth_core::time::Timestamp;
-use bo_auth_store::record::{Administration, KeyPurpose, KeyRecord, Scope, SystemRecord, TenantRecord};
+use bo_auth_store::record::{Administration, KeyPurpose, Scope, SystemRecord, TenantRecord};
 use serde_json::{Map, Value, json};
 
-use super::{Change, Operator};
+use super::{Change, Operator, bounds};
 use crate::Error;
-use crate::tenant::seal_key;
 
 /// Characters of a generated DES key: DES uses eight bytes and no more.
 pub const DES_KEY_CHARACTERS: usize = 8;
@@ -74,7 +73,7 @@ impl Operator {
         if new.owner_id.is_reserved() {
             return Err(Error::Refused(format!("`{}` is reserved and can be no tenant's id", new.owner_id)));
         }
-        let (record, des_key) = self.prepare_tenant(new, des_key)?;
+        let (record, des_key) = self.prepare_tenant(new, des_key).await?;
         let event = self.event("tenant.added", Some(json!({"name": record.name, "systems": [new.system.0]})));
         self.administer(&record.owner_id, &Administration::AddTenant(&record), None, &event, None).await.map_err(|error| match error {
             Error::Conflict(_) => Error::Conflict(format!("tenant `{}` exists already", record.owner_id)),
@@ -84,10 +83,10 @@ impl Operator {
     }
 
     /// A tenant's rows with keys of its own, and its DES key.
-    pub(crate) fn prepare_tenant(&self, new: &NewTenant, des_key: Option<&str>) -> Result<(TenantRecord, String), Error> {
+    pub(crate) async fn prepare_tenant(&self, new: &NewTenant, des_key: Option<&str>) -> Result<(TenantRecord, String), Error> {
         let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
         SystemSettings::verify_spelling(&new.settings).map_err(refused)?;
-        SystemSettings::from_documents(&[&new.settings]).map_err(refused)?;
+        bounds::settings(&new.settings, &SystemSettings::from_documents(&[&new.settings]).map_err(refused)?)?;
         if des_key.is_some_and(str::is_empty) {
             return Err(Error::Refused("a DES key has at least one character".to_owned()));
         }
@@ -100,7 +99,7 @@ impl Operator {
         let keys = vec![
             self.seal(owner_id, KeyPurpose::Stamp, "DES", des_key.as_bytes())?,
             self.seal(owner_id, KeyPurpose::StampMac, "HMAC-SHA256", &mac_secret)?,
-            self.new_signing_key(owner_id, new.algorithm)?,
+            self.new_signing_key(owner_id, new.algorithm).await?,
             self.seal(owner_id, KeyPurpose::Refresh, "HMAC-SHA256", &refresh_secret)?,
         ];
         let (sys_id, system_name) = new.system.clone();
@@ -168,31 +167,19 @@ impl Operator {
             tenant.default_sys_id = sys_id;
         }
         let refused = |error: bo_auth_core::Error| Error::Refused(error.to_string());
+        let is_new = !change.settings.is_empty();
         let settings = Value::Object(change.settings);
         SystemSettings::verify_spelling(&settings).map_err(refused)?;
         lay_over(&mut tenant.settings, settings);
-        SystemSettings::from_documents(&[&tenant.settings]).map_err(refused)?;
+        let merged = SystemSettings::from_documents(&[&tenant.settings]).map_err(refused)?;
+        if is_new {
+            bounds::settings(&tenant.settings, &merged)?;
+        }
         for system in &tenant.systems {
             SystemSettings::from_documents(&[&tenant.settings, &system.settings]).map_err(refused)?;
         }
         let event = self.event(kind, Some(without_nulls(details)));
         let ends = (kind == "tenant.disabled").then_some((Scope::Tenant, EndReason::TenantDisabled));
         self.administer(&tenant.owner_id, &Administration::ChangeTenant(&tenant), unchanged_since, &event, ends).await
-    }
-
-    pub(crate) fn seal(&self, owner_id: &OwnerId, purpose: KeyPurpose, algorithm: &str, secret: &[u8]) -> Result<KeyRecord, Error> {
-        let key_id = self.new_key_id()?;
-        seal_key(&self.master_key, owner_id, (key_id, purpose, algorithm), secret, self.now(), &*self.random)
-    }
-
-    pub(crate) fn new_signing_key(&self, owner_id: &OwnerId, algorithm: Algorithm) -> Result<KeyRecord, Error> {
-        let key_id = self.new_key_id()?;
-        let (_, secret) = SigningKey::generate(key_id.clone(), algorithm, &*self.random)?;
-        let key = (key_id, KeyPurpose::Access, algorithm.as_str());
-        seal_key(&self.master_key, owner_id, key, &secret, self.now(), &*self.random)
-    }
-
-    fn new_key_id(&self) -> Result<KeyId, Error> {
-        Ok(KeyId::parse(&alphanumeric(&*self.random, 10))?)
     }
 }

@@ -10,7 +10,7 @@ use bo_auth_core::time::Timestamp;
 use bo_auth_store::record::{Actor, Administration, EndedSession, Revoked, TenantRecord, UserEnding, UserRecord};
 use serde_json::json;
 
-use super::{Change, NAME_TAKEN, Operator, refusal};
+use super::{Change, NAME_TAKEN, Operator, bounds, refusal};
 use crate::Error;
 use crate::guesses::unlock_names;
 
@@ -73,6 +73,7 @@ impl Operator {
         if account.is_empty() || account.len() > 128 || account.chars().any(char::is_control) {
             return Err(Error::Refused("an account has 1 to 128 bytes and no control characters".to_owned()));
         }
+        bounds::area_codes(new.area_codes.len())?;
         let user_id = match new.user_id {
             Some(user_id) => user_id,
             None => UserId::parse(&alphanumeric(&*self.random, USER_ID_CHARACTERS))?,
@@ -120,6 +121,7 @@ impl Operator {
         change: UserChange,
         unchanged_since: Option<Timestamp>,
     ) -> Result<(Change, Vec<EndedSession>), Error> {
+        bounds::area_codes(change.area_codes.as_ref().map_or(0, Vec::len))?;
         let changed: Vec<&str> = [
             ("name", change.name.is_some()),
             ("mobile", change.mobile.is_some()),
@@ -243,10 +245,10 @@ impl Operator {
         UserEnding {
             owner_id: owner_id.clone(),
             user_id: user_id.clone(),
-            except: None,
-            while_live: None,
             sys_id: None,
             before: None,
+            except: None,
+            while_live: None,
             reason,
             actor: Actor::Admin,
             at: self.now(),

@@ -1,7 +1,7 @@
 //! What administrators change: the rows and the line of the audit trail in one transaction, and only where nobody else
 //! has changed the row since it was read.
 
-use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
+use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::time::Timestamp;
 use sqlx::types::Json;
 
@@ -49,11 +49,6 @@ impl Db {
                     connection.insert_user(owner_id, &admin.user, hash, now).await?;
                     connection.insert_admin(owner_id, &admin.user, &admin.reach, now).await?;
                 }
-                Administration::RotateKey(key, earlier_retire_at) => {
-                    connection.insert_key(owner_id, key).await?;
-                    connection.retire_keys(owner_id, key, *earlier_retire_at).await?;
-                }
-                Administration::WithdrawKey(key_id) => connection.withdraw_key(owner_id, key_id, now).await?,
                 Administration::ImportAreas(areas) => connection.import_areas(owner_id, areas).await?,
             }
             // A marking has its own line.
@@ -67,8 +62,8 @@ impl Db {
 
 impl Administration<'_> {
     /// Whether nodes hold what it changes, prepared.
-    const fn concerns_nodes(&self) -> bool {
-        matches!(self, Self::ChangeTenant(_) | Self::AddSystem(_) | Self::ChangeSystem(_) | Self::RotateKey(..) | Self::WithdrawKey(_))
+    pub const fn concerns_nodes(&self) -> bool {
+        matches!(self, Self::ChangeTenant(_) | Self::AddSystem(_) | Self::ChangeSystem(_))
     }
 }
 
@@ -96,8 +91,6 @@ pub(super) trait AdministrationRows {
     async fn insert_user(&mut self, owner_id: &OwnerId, user: &UserRecord, password_hash: &str, now: Timestamp) -> Result<(), Error>;
     async fn insert_admin(&mut self, owner_id: &OwnerId, user: &UserRecord, reach: &AdminReach, now: Timestamp) -> Result<(), Error>;
     async fn insert_key(&mut self, owner_id: &OwnerId, key: &KeyRecord) -> Result<(), Error>;
-    async fn retire_keys(&mut self, owner_id: &OwnerId, newest: &KeyRecord, retires_at: Timestamp) -> Result<(), Error>;
-    async fn withdraw_key(&mut self, owner_id: &OwnerId, key_id: &KeyId, at: Timestamp) -> Result<(), Error>;
 }
 
 both_connections!(AdministrationRows {
@@ -226,8 +219,8 @@ both_connections!(AdministrationRows {
 
     async fn insert_key(&mut self, owner_id: &OwnerId, key: &KeyRecord) -> Result<(), Error> {
         sqlx::query(
-            "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO bo_signing_key (owner_id, key_id, purpose, algorithm, sealed, created_at, retires_at, \
+                 signs_from, announced) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(owner_id.as_str())
         .bind(key.key_id.as_str())
@@ -236,36 +229,12 @@ both_connections!(AdministrationRows {
         .bind(&key.sealed)
         .bind(key.created_at.0)
         .bind(key.retires_at.map(Timestamp::millis))
+        .bind(key.signs_from.map(Timestamp::millis))
+        .bind(i32::from(key.announced))
         .execute(&mut *self)
         .await
         .map_err(|error| Error::of_insert(error, "key", "tenant"))?;
         Ok(())
-    }
-
-    async fn retire_keys(&mut self, owner_id: &OwnerId, newest: &KeyRecord, retires_at: Timestamp) -> Result<(), Error> {
-        // An end is never moved later.
-        sqlx::query(
-            "UPDATE bo_signing_key SET retires_at = $4 \
-             WHERE owner_id = $1 AND purpose = $2 AND key_id <> $3 AND (retires_at IS NULL OR retires_at > $4)",
-        )
-        .bind(owner_id.as_str())
-        .bind(newest.purpose.as_str())
-        .bind(newest.key_id.as_str())
-        .bind(retires_at.0)
-        .execute(&mut *self)
-        .await?;
-        Ok(())
-    }
-
-    async fn withdraw_key(&mut self, owner_id: &OwnerId, key_id: &KeyId, at: Timestamp) -> Result<(), Error> {
-        // The current key of a purpose has no end; without it the tenant could not be served.
-        let done = sqlx::query("UPDATE bo_signing_key SET retires_at = $3 WHERE owner_id = $1 AND key_id = $2 AND retires_at > $3")
-            .bind(owner_id.as_str())
-            .bind(key_id.as_str())
-            .bind(at.0)
-            .execute(&mut *self)
-            .await?;
-        changed(done.rows_affected(), None, "key")
     }
 });
 

@@ -50,12 +50,12 @@ impl Db {
         transaction!(self, |connection, _attempt| { connection.insert_tenant(tenant, now).await? })
     }
 
-    /// A tenant with its systems and its keys, save for keys that were retired long ago.
+    /// A tenant with its systems and the keys that count.
     pub async fn find_tenant(&self, owner_id: &OwnerId) -> Result<Option<TenantRecord>, Error> {
         let Some(project) = self.find_project(owner_id).await? else { return Ok(None) };
         // The three tables are written in one transaction, so whoever sees the first row sees the others.
         let systems = self.systems_between(owner_id, owner_id).await?.into_iter().map(|(_, system)| system).collect();
-        let keys = self.list_keys(owner_id).await?;
+        let keys = self.list_keys_that_count(owner_id).await?;
         Ok(Some(TenantRecord { systems, keys, ..project.into_record() }))
     }
 

@@ -1,11 +1,11 @@
 //! Administrators, and what they change.
 
-use bo_auth_core::identifier::{KeyId, OwnerId, SystemId, UserId};
+use bo_auth_core::identifier::{OwnerId, SystemId, UserId};
 use bo_auth_core::time::Timestamp;
 
 use super::area::AreaRecord;
 use super::audit::RequestTrace;
-use super::tenant::{KeyRecord, SystemRecord, TenantRecord};
+use super::tenant::{SystemRecord, TenantRecord};
 use super::user::UserRecord;
 
 /// What an administrator may reach.
@@ -51,10 +51,6 @@ pub enum Administration<'a> {
     AddUser(&'a UserRecord, &'a str),
     /// Adds an administrator with this password hash.
     AddAdmin(&'a AdminRecord, &'a str),
-    /// Adds a key; the earlier ones of its purpose end at this instant.
-    RotateKey(&'a KeyRecord, Timestamp),
-    /// Withdraws a key that has a successor: nothing made with it is accepted any more.
-    WithdrawKey(&'a KeyId),
     /// Adds areas or replaces those of the same codes.
     ImportAreas(&'a [AreaRecord]),
 }

@@ -4,6 +4,7 @@ mod administration;
 mod area;
 mod audit;
 mod ending;
+mod key;
 mod mark;
 mod session;
 mod stamp_use;
@@ -14,8 +15,9 @@ pub use administration::{AdminReach, AdminRecord, Administration, Administration
 pub use area::AreaRecord;
 pub use audit::{Actor, AuditFilter, AuditRecord, RequestTrace};
 pub use ending::{EndOutcome, EndedSession, Ending, Revoked, UserEnding};
+pub use key::{KeyPurpose, KeyRecord, KeyRing, KeyRotation, KeyStanding, KeyState, RetiredKey, Succession, Withdrawal};
 pub use mark::{Marking, NotBefore, PendingMark, Scope};
 pub use session::{NewSession, RefreshedBy, Rotating, Rotation, SessionFilter, SessionRecord};
 pub use stamp_use::StampUse;
-pub use tenant::{KeyPurpose, KeyRecord, SettingsRecord, SystemRecord, TenantRecord};
+pub use tenant::{SettingsRecord, SystemRecord, TenantRecord};
 pub use user::{Credentials, UserRecord};

@@ -1,8 +1,10 @@
 //! A tenant as it is served: its own row, its systems, and its keys, sealed.
 
-use bo_auth_core::identifier::{KeyId, OwnerId, SystemId};
+use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::key::KeyRecord;
 
 /// A tenant with everything that is needed to serve a request of it, secrets still sealed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,52 +62,4 @@ pub struct SettingsRecord {
     pub tenant_settings: serde_json::Value,
     /// The system's own.
     pub system_settings: serde_json::Value,
-}
-
-/// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyPurpose {
-    /// DES, for `XverifyApi` and passwords on their way.
-    Stamp,
-    /// HMAC-SHA256, for `XverifyApi` version 2.
-    StampMac,
-    /// Signs access tokens.
-    Access,
-    /// Authenticates refresh tokens.
-    Refresh,
-}
-
-impl KeyPurpose {
-    /// The word that stands in the database and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Stamp => "stamp",
-            Self::StampMac => "stamp-mac",
-            Self::Access => "access",
-            Self::Refresh => "refresh",
-        }
-    }
-
-    /// Reads the word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Stamp, Self::StampMac, Self::Access, Self::Refresh].into_iter().find(|purpose| purpose.as_str() == text)
-    }
-}
-
-/// One version of one of a tenant's keys.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KeyRecord {
-    /// The version.
-    pub key_id: KeyId,
-    /// What it is for.
-    pub purpose: KeyPurpose,
-    /// `DES`, `HS256`, `RS256`, `ES256` or `EdDSA`.
-    pub algorithm: String,
-    /// The secret, sealed under the master key and bound to its row.
-    pub sealed: Vec<u8>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// From when on nothing made with it is accepted; `None` while it is the current one.
-    pub retires_at: Option<Timestamp>,
 }

@@ -17,7 +17,7 @@ pub(super) type Mark = (Timestamp, EndReason);
 #[derive(Clone, Default)]
 struct TenantMarks {
     own: Option<Mark>,
-    systems: Vec<(SystemId, Mark)>,
+    systems: HashMap<SystemId, Mark>,
     revision: i64,
 }
 
@@ -44,7 +44,7 @@ impl Tenants {
     pub(super) fn find(&self, owner_id: &OwnerId, sys_id: Option<&SystemId>) -> Option<Mark> {
         let marks = self.marks.load();
         let tenant = marks.get(owner_id)?;
-        let system = sys_id.and_then(|sys_id| tenant.systems.iter().find(|(marked, _)| marked == sys_id)).map(|(_, mark)| *mark);
+        let system = sys_id.and_then(|sys_id| tenant.systems.get(sys_id)).copied();
         later(tenant.own, system)
     }
 
@@ -52,7 +52,7 @@ impl Tenants {
     pub(super) fn latest(&self, owner_id: &OwnerId) -> Option<Timestamp> {
         let marks = self.marks.load();
         let tenant = marks.get(owner_id)?;
-        tenant.systems.iter().map(|(_, (not_before, _))| *not_before).chain(tenant.own.map(|(not_before, _)| not_before)).max()
+        tenant.systems.values().map(|(not_before, _)| *not_before).chain(tenant.own.map(|(not_before, _)| not_before)).max()
     }
 
     /// What the tenant's rows are known to be at; 0 where nothing is known.
@@ -86,10 +86,8 @@ impl Tenants {
                 tenant.own = later(tenant.own, this);
                 continue;
             };
-            match tenant.systems.iter_mut().find(|(marked, _)| marked == sys_id) {
-                Some((_, known)) => *known = later(Some(*known), this).unwrap_or(*known),
-                None => tenant.systems.extend(this.map(|mark| (sys_id.clone(), mark))),
-            }
+            let known = tenant.systems.get(sys_id).copied();
+            tenant.systems.extend(later(known, this).map(|mark| (sys_id.clone(), mark)));
         }
         self.marks.store(changed.into());
     }

@@ -50,7 +50,16 @@ pub(crate) fn event_id(now: Timestamp) -> i64 {
 
 pub(crate) fn key_record(key_id: &str, purpose: KeyPurpose, created_at: Timestamp) -> KeyRecord {
     let key_id = KeyId::parse(key_id).unwrap();
-    KeyRecord { key_id, purpose, algorithm: "HS256".to_owned(), sealed: vec![0, 1, 255], created_at, retires_at: None }
+    KeyRecord {
+        key_id,
+        purpose,
+        algorithm: "HS256".to_owned(),
+        sealed: vec![0, 1, 255],
+        created_at,
+        retires_at: None,
+        signs_from: None,
+        announced: false,
+    }
 }
 
 pub(crate) fn administration_event(kind: &'static str, at: Timestamp) -> AdministrationEvent {
@@ -218,6 +227,8 @@ impl Demo {
         UserEnding {
             owner_id: self.owner_id.clone(),
             user_id: user("u1"),
+            sys_id: None,
+            before: None,
             except: None,
             while_live: None,
             reason: EndReason::Kicked,
@@ -227,8 +238,6 @@ impl Demo {
             trace: RequestTrace::default(),
         }
     }
-            sys_id: None,
-            before: None,
 
     /// The lines of the audit trail of one kind, the oldest first.
     pub(crate) async fn audited(&self, kind: &str) -> Vec<bo_auth_store::record::AuditRecord> {

@@ -72,10 +72,13 @@ async fn a_logout_that_nobody_could_be_told_of_is_no_success(app: TestApp) {
     assert_eq!(user.system.tenant.audited_ends(&user.id).await, 1);
 }
 
+/// What a session asks for that ends it or another one.
+type Way = fn(&Session, &Session) -> TestRequest;
+
 async fn every_way_to_end_a_session_says_so(app: TestApp) {
     let cut_off = app.node_without_redis().await;
     let tenant = app.with_tenant("acme").await;
-    let ways: [(&str, fn(&Session, &Session) -> TestRequest); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("all", |own, _| own.logout().query("scope", "all")),
         ("others", |own, _| own.logout().query("scope", "others")),
         ("another device", |own, other| own.end(other.id)),

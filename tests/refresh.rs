@@ -226,10 +226,10 @@ async fn a_replay_from_elsewhere_may_end_the_session(app: TestApp) {
     other.assert_live().await;
     assert_eq!(replays(&tenant, &first).await.len(), 1);
     let refused = user.system.tenant.node.operator();
-    let change = SystemChange { settings: object(json!({"refreshReplayFromElsewhere": "perhaps"})), ..SystemChange::default() };
+    let change = SystemChange { settings: object(&json!({"refreshReplayFromElsewhere": "perhaps"})), ..SystemChange::default() };
     assert!(refused.change_system(&tenant.owner_id, &strict.sys_id, change).await.is_err());
 }
 
-fn object(value: serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
+fn object(value: &serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
     value.as_object().unwrap().clone()
 }

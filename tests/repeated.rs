@@ -40,21 +40,21 @@ async fn a_repeated_logout_gets_the_success_of_the_first(app: TestApp) {
     assert_eq!(user.system.tenant.audited_ends(&user.id).await, 4, "each has one end");
     // A session that somebody else has ended is as gone.
     let session = user.signed_in().await;
-    let used = session.current_user();
-    assert_eq!(used.send().await.status, 200);
+    let earlier = session.current_user();
+    assert_eq!(earlier.send().await.status, 200);
     let operator = app.node.operator();
     let ended = operator.end_session(&user.system.tenant.owner_id, session.id, EndReason::Kicked).await.unwrap();
     app.node.apply(ended.0).await;
-    let stamp = used.header_value("XverifyApi").unwrap().to_vec();
+    let stamp = earlier.header_value("XverifyApi").unwrap().to_vec();
     session.logout().header("XverifyApi", stamp).send().await.assert_body(SIGNED_OUT);
 }
 
 async fn a_used_stamp_ends_nothing(app: TestApp) {
     let user = app.with_tenant("acme").await.with_user("li").await;
     let (session, other) = (user.signed_in().await, user.signed_in().await);
-    let used = session.current_user();
-    assert_eq!(used.send().await.status, 200);
-    let stamp = used.header_value("XverifyApi").unwrap().to_vec();
+    let earlier = session.current_user();
+    assert_eq!(earlier.send().await.status, 200);
+    let stamp = earlier.header_value("XverifyApi").unwrap().to_vec();
     for scope in ["local", "others", "all"] {
         let request = session.logout().query("scope", scope).header("XverifyApi", &stamp);
         request.send().await.assert_fault(FaultKind::VERIFY_API_REPLAYED);
@@ -70,9 +70,9 @@ async fn a_used_stamp_ends_nothing(app: TestApp) {
     since.assert_live().await;
     // A session that has run out was not ended by the first attempt.
     app.advance(Duration::from_hours(24 * 30));
-    let used = since.user.login();
-    assert_eq!(used.send().await.status, 200);
-    let stamp = used.header_value("XverifyApi").unwrap().to_vec();
+    let earlier = since.user.login();
+    assert_eq!(earlier.send().await.status, 200);
+    let stamp = earlier.header_value("XverifyApi").unwrap().to_vec();
     since.logout().header("XverifyApi", stamp).send().await.assert_fault(FaultKind::VERIFY_API_REPLAYED);
     assert_eq!(since.row().await.ended, None);
 }

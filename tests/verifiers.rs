@@ -1,5 +1,5 @@
 //! Services that verify access tokens with libraries that nobody here wrote, in their defaults,
-//! while keys are rotated: jose on Node.js, and PyJWT.
+//! while keys are rotated: jose on Node.js, and `PyJWT`.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -62,7 +62,7 @@ async fn verifiers_notice_nothing_of_a_rotation(app: TestApp) {
         }
         let rotated = tenant.rotate(Replacement::Access(None), Duration::from_hours(1)).await;
         let older = session.clone();
-        let steps = [Duration::ZERO, Duration::from_secs(1), ANNOUNCEMENT / 2, ANNOUNCEMENT / 2 - Duration::from_secs(1)];
+        let steps = [Duration::ZERO, Duration::from_secs(1), ANNOUNCEMENT / 2, (ANNOUNCEMENT / 2).saturating_sub(Duration::from_secs(1))];
         for step in steps {
             app.advance(step);
             session = session.refreshed().await;

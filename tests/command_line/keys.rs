@@ -107,8 +107,7 @@ async fn a_public_key_is_announced_and_the_oldest_key_retires() {
     assert!(header.contains(first["keyId"].as_str().unwrap()), "{header}: the announced one does not sign yet");
     let states = async || {
         let listed = place.json(&["key", "list", "--owner", "acme"]).await;
-        let states = of_purpose(&listed, "access").iter().map(|key| key["state"].clone()).collect::<Vec<_>>();
-        states
+        of_purpose(&listed, "access").iter().map(|key| key["state"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(states().await, ["announced", "signing", "accepted"]);
     let table = place.run(&["key", "list", "--owner", "acme"]).await;

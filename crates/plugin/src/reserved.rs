@@ -79,7 +79,9 @@ impl<'value> Held<'value> {
             Value::Object(_) => self.has_object = true,
             Value::Array(elements) => {
                 self.has_array = true;
-                elements.iter().for_each(|element| self.add(element));
+                for element in elements {
+                    self.add(element);
+                }
             }
             simple => _ = self.simple.insert(simple),
         }

@@ -114,7 +114,7 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
 fn is_private(path: &str) -> bool {
     const OPERATORS: [&str; 6] = ["/metrics", "/console", "/docs", "/openapi/admin-v1.json", "/healthz", "/readyz"];
     let lies_below = |own: &&str| path.strip_prefix(*own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    crate::admin::owns(path) || OPERATORS.iter().any(|own| lies_below(&own))
+    crate::admin::owns(path) || OPERATORS.iter().any(lies_below)
 }
 
 /// The origin itself and never `*`: with credentials a browser takes nothing else.

@@ -99,7 +99,7 @@ mod tests {
         };
         assert_eq!(cut(r#"a,b="c,d",e"#), ["a", r#"b="c,d""#, "e"]);
         assert_eq!(cut(r#"a="\",b",c"#), [r#"a="\",b""#, "c"]);
-        assert_eq!(cut(r#"a\,b"#), [r"a\", "b"]);
+        assert_eq!(cut(r"a\,b"), [r"a\", "b"]);
         assert_eq!(cut(""), [""]);
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn check_grown(array: &Array, place: usize) -> Fallible<()> {
         return Ok(());
     }
     let mut whole = Size::default();
-    array.iter().for_each(|element| whole.add(element));
+    for element in array {
+        whole.add(element);
+    }
     if whole.exceeds(1) { too_large() } else { Ok(()) }
 }
 

@@ -209,19 +209,15 @@ impl Rotate {
 fn in_words(rotated: &RotatedKey) -> String {
     let key = &rotated.key;
     let what = format!("{} key {} ({})", key.purpose.as_str(), key.key_id, key.algorithm);
-    let mut text = match rotated.signs_from {
+    let first = match rotated.signs_from {
         Some(signs_from) => format!("{what} is announced and signs from {signs_from}"),
         None => format!("{what} is current"),
     };
-    text.push_str(&format!("; the one before it is accepted until {}", rotated.earlier_retire_at));
-    for retired in rotated.retired.iter().take(16) {
-        text.push_str(&format!("\nkey {} retires early, at {}", retired.key_id, retired.retires_at));
-    }
-    if let Some(more) = rotated.retired.len().checked_sub(16).filter(|more| *more > 0) {
-        text.push_str(&format!("\n{more} more keys retire early"));
-    }
-    if let Some(secret) = &rotated.secret {
-        text.push_str(&format!("\nkey (shown once): {secret}"));
-    }
-    text
+    let mut lines = vec![format!("{first}; the one before it is accepted until {}", rotated.earlier_retire_at)];
+    let early = rotated.retired.iter().take(16);
+    lines.extend(early.map(|retired| format!("key {} retires early, at {}", retired.key_id, retired.retires_at)));
+    let more = rotated.retired.len().checked_sub(16).filter(|more| *more > 0);
+    lines.extend(more.map(|more| format!("{more} more keys retire early")));
+    lines.extend(rotated.secret.iter().map(|secret| format!("key (shown once): {secret}")));
+    lines.join("\n")
 }

@@ -182,9 +182,9 @@ fn paint(pieces: &[Piece], dice: &mut Dice) -> Vec<u8> {
     for row in 0..SIZE.1 {
         for column in 0..SIZE.0 {
             let at = (f32::from(column), f32::from(row));
-            let bent = bend.apply(at);
-            let near = pieces.iter().filter(|piece| piece.is_near(bent));
-            let nearest = near.map(|piece| piece.distance(bent)).fold(9.0, f32::min);
+            let moved = bend.apply(at);
+            let near = pieces.iter().filter(|piece| piece.is_near(moved));
+            let nearest = near.map(|piece| piece.distance(moved)).fold(9.0, f32::min);
             let mut inked = (0.5 - nearest).clamp(0.0, 1.0);
             for patch in &patches {
                 let covered = patch.covers(at);
@@ -234,9 +234,9 @@ impl Bend {
     }
 
     fn apply(&self, (x, y): (f32, f32)) -> (f32, f32) {
-        let [a, b, c, d] = self.0;
+        let [across, aslant, down, aback] = self.0;
         let wave = |(height, length, phase): (f32, f32, f32), at: f32| height * (at / length * TAU + phase).sin();
-        (x + wave(a, y) + wave(b, x + y), y + wave(c, x) + wave(d, x - y))
+        (x + wave(across, y) + wave(aslant, x + y), y + wave(down, x) + wave(aback, x - y))
     }
 }
 

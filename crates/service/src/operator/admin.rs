@@ -38,7 +38,7 @@ impl Operator {
         }
         let user = NewUser { user_id: None, account: new.account, name: new.name, mobile: None, push_name: None, area_codes: Vec::new() };
         let admin = AdminRecord { user: self.prepare_user(user)?, reach: new.reach };
-        verify_password_rule(&PASSWORD_RULE, password, &admin.user)?;
+        verify_password_rule(PASSWORD_RULE, password, &admin.user)?;
         let taken = || Error::Conflict("there is an administrator of this account already".to_owned());
         self.verify_names_free(&OwnerId::admin(), &admin.user).await.map_err(|error| match error {
             Error::Conflict(_) => taken(),
@@ -90,7 +90,7 @@ impl Operator {
     /// [`Error::NotFound`] where there is no such account, [`Error::Refused`] where the password is not usable.
     pub async fn set_admin_password(&self, account: &str, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
         let user = self.get_admin(account).await?.user;
-        verify_password_rule(&PASSWORD_RULE, password, &user)?;
+        verify_password_rule(PASSWORD_RULE, password, &user)?;
         self.replace_password(&OwnerId::admin(), user.user_id, password, None, None).await
     }
 
@@ -100,7 +100,7 @@ impl Operator {
     /// [`Error::Refused`] if the password is not usable.
     pub(crate) async fn change_own_password(&self, admin: &Admin, password: &str) -> Result<(Change, Vec<EndedSession>), Error> {
         let user = &admin.record.user;
-        verify_password_rule(&PASSWORD_RULE, password, user)?;
+        verify_password_rule(PASSWORD_RULE, password, user)?;
         let except = Some(admin.session.session_id);
         self.replace_password(&OwnerId::admin(), user.user_id.clone(), password, None, except).await
     }

@@ -61,8 +61,8 @@ impl Operator {
         let changed = self.change_system_from(&tenant, record, change, None).await?;
         if make_default && tenant.default_sys_id != *sys_id {
             let default = TenantChange { default_sys_id: Some(sys_id.clone()), ..TenantChange::default() };
-            let made_default = self.change_tenant(tenant, default, None).await;
-            return made_default.map_err(|error| match error {
+            let outcome = self.change_tenant(tenant, default, None).await;
+            return outcome.map_err(|error| match error {
                 Error::DoneNotEverywhere(_) => error,
                 error => Error::Refused(format!("the system is changed, but it is not the default one yet: {error}")),
             });

@@ -58,7 +58,7 @@ impl Operator {
     pub async fn add_user(&self, owner_id: &OwnerId, new: NewUser, password: &str) -> Result<UserRecord, Error> {
         let tenant = self.get_tenant(owner_id).await?;
         let user = self.prepare_user(new)?;
-        verify_password_rule(&rule_of(&tenant)?, password, &user)?;
+        verify_password_rule(rule_of(&tenant)?, password, &user)?;
         self.verify_names_free(owner_id, &user).await?;
         let hash = self.hash(password).await?;
         let mut event = self.event("user.added", Some(json!({"account": user.account})));
@@ -197,7 +197,7 @@ impl Operator {
         unchanged_since: Option<Timestamp>,
     ) -> Result<(Change, Vec<EndedSession>), Error> {
         let tenant = self.get_tenant(owner_id).await?;
-        verify_password_rule(&rule_of(&tenant)?, password, &user)?;
+        verify_password_rule(rule_of(&tenant)?, password, &user)?;
         self.replace_password(owner_id, user.user_id, password, unchanged_since, None).await
     }
 
@@ -284,7 +284,7 @@ fn rule_of(tenant: &TenantRecord) -> Result<PasswordRule, Error> {
 }
 
 /// Whether the user may have this password.
-pub(super) fn verify_password_rule(rule: &PasswordRule, password: &str, user: &UserRecord) -> Result<(), Error> {
+pub(super) fn verify_password_rule(rule: PasswordRule, password: &str, user: &UserRecord) -> Result<(), Error> {
     let mut names = vec![user.account.as_str()];
     names.extend(user.mobile.as_deref());
     rule.verify(password, &names).map_err(|error| Error::Refused(error.to_string()))

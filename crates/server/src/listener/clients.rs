@@ -1,6 +1,7 @@
 //! Whose connections are open: no client may hold all places, and at a cap the connection that has been idle longest makes
-//! room for a newcomer.
+//! room for a newcomer, of the clients that hold the most: one who has just come and not spoken yet is left alone.
 
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -31,10 +32,12 @@ struct Open {
     candidates: VecDeque<Candidate>,
 }
 
-/// A connection that was idle when it was looked at. Proxies' go last, then the order is that of time.
+/// A connection that was idle when it was looked at. Proxies' go last, those of whoever holds the most go first, then the
+/// order is that of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
     is_proxy: bool,
+    held: Reverse<usize>,
     idle_since: tokio::time::Instant,
     id: u64,
     client: IpAddr,
@@ -79,7 +82,7 @@ impl Clients {
         Entered { clients: Arc::clone(self), client, id }
     }
 
-    /// Ends the connection that has been idle longest, whoever's it is; false if none is idle.
+    /// Ends the connection that has been idle longest, of a client that holds many; false if none is idle.
     pub(super) fn evict_oldest(&self) -> bool {
         let mut open = self.lock();
         for searched in [false, true] {
@@ -102,9 +105,9 @@ impl Clients {
             .clients
             .iter()
             .flat_map(|(client, held)| {
-                let is_proxy = self.proxies.trusts(*client);
+                let (is_proxy, count) = (self.proxies.trusts(*client), Reverse(held.len()));
                 held.iter().filter_map(move |(id, activity)| {
-                    Some(Candidate { is_proxy, idle_since: activity.idle_since()?, id: *id, client: *client })
+                    Some(Candidate { is_proxy, held: count, idle_since: activity.idle_since()?, id: *id, client: *client })
                 })
             })
             .collect();
@@ -113,6 +116,10 @@ impl Clients {
             all.truncate(CANDIDATES);
         }
         all.sort_unstable();
+        // Whoever holds much less has to wait for another look, at which the others may hold idle ones again.
+        if let Some(first) = all.first().copied() {
+            all.retain(|candidate| candidate.is_proxy == first.is_proxy && candidate.held.0 * 2 >= first.held.0);
+        }
         all.into()
     }
 

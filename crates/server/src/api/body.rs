@@ -13,10 +13,15 @@ use poem_openapi::registry::{MetaMediaType, MetaRequest, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, Object};
 use serde_json::{Map, Value};
+use tokio::io::AsyncReadExt;
 
 use super::parameters::STAMP;
 use crate::fault::FaultKind;
 use crate::header_field::{lines, members};
+
+/// How much of a body that is refused unread is taken in all the same, and for how long.
+const DISCARDED_BYTES: u64 = 1 << 20;
+const DISCARDED_FOR: Duration = Duration::from_secs(1);
 
 /// What a login is asked with.
 #[derive(Object)]
@@ -121,6 +126,7 @@ async fn read_whole(body: Body, headers: &HeaderMap, limit: usize, timeout: Dura
         return Ok(Vec::new());
     }
     if announced_length(headers).is_some_and(|length| length > limit as u64) {
+        discard(body);
         return Err(BodyFault::TooLarge);
     }
     match tokio::time::timeout(timeout, body.into_bytes_limit(limit)).await {
@@ -129,6 +135,16 @@ async fn read_whole(body: Body, headers: &HeaderMap, limit: usize, timeout: Dura
         Ok(Err(_)) => Err(BodyFault::Malformed),
         Ok(Ok(bytes)) => Ok(Vec::from(bytes)),
     }
+}
+
+/// Takes in for a moment what a client still sends of a body that is refused unread. A connection that is closed on it is
+/// reset, and the client might never see the answer (RFC 9112 section 9.6).
+fn discard(body: Body) {
+    tokio::spawn(async move {
+        let mut rest = body.into_async_read().take(DISCARDED_BYTES);
+        // Whatever comes of it: the answer is on its way.
+        let _ = tokio::time::timeout(DISCARDED_FOR, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+    });
 }
 
 /// `Content-Length`, which is one number by now: hyper refuses every other.

@@ -28,16 +28,18 @@ pub enum LogFormat {
     Text,
 }
 
-/// What `--log-level` takes, as given. A word that is no level would name a target instead, and silence all others.
+/// What `--log-level` takes, without spaces. A word that is no level would name a target instead, and silence all others.
 ///
 /// # Errors
 /// If a part is no level and no `target=level` pair; the text lists the levels.
 pub fn log_level(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
     let fits = |part: &str| part.rsplit_once('=').map_or_else(|| is_level(part), |(target, level)| !target.is_empty() && is_level(level));
-    if text.split(',').all(fits) && EnvFilter::try_new(text).is_ok() {
-        return Ok(text.to_owned());
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let filter = parts.join(",");
+    if parts.into_iter().all(fits) && EnvFilter::try_new(&filter).is_ok() {
+        return Ok(filter);
     }
     Err(format!("give one of {}, or `target=level` pairs, separated by commas", LEVELS.join(", ")))
 }
@@ -212,7 +214,7 @@ mod tests {
     #[test]
     fn only_levels_and_pairs_are_taken() {
         for text in ["info", "WARN", "off", "info,bo_auth::access=off", "bo_auth_store=debug,warn", "info, sqlx=error"] {
-            assert_eq!(log_level(text).as_deref(), Ok(text));
+            assert_eq!(log_level(text), Ok(text.replace(' ', "")));
         }
         for text in ["", "inof", "info,", "info,inof", "bo_auth=loud", "=info", "bo_auth::access", "info;debug"] {
             let refusal = log_level(text).unwrap_err();

@@ -15,7 +15,7 @@ mod trial;
 
 use bo_auth_core::identifier::OwnerId;
 use bo_auth_plugin::{Chain, Context, PLATFORM, Shaped};
-use bo_auth_store::admission::AdmissionRequest;
+use bo_auth_store::admission::{AdmissionRequest, Rate};
 use serde_json::Value;
 
 pub use activity::PluginActivity;
@@ -32,6 +32,9 @@ use crate::{Error, Service};
 
 /// How often a minute an owner's plugins may be changed, and how often tried or checked, over the admin API.
 const CHANGES_PER_MINUTE: u32 = 120;
+
+/// How many of them may come at once: an administrator's tool may bring all of its scripts.
+const CHANGES_AT_ONCE: u32 = 60;
 const TRIALS_PER_MINUTE: u32 = 600;
 
 /// The owner of the plugins that are offered to every tenant. No tenant can have this id.
@@ -59,7 +62,7 @@ impl Service {
     /// # Errors
     /// [`Error::RateLimited`]; [`Error::Unavailable`].
     pub async fn admit_plugin_change(&self, owner_id: &OwnerId) -> Result<(), Error> {
-        let rates = [per_minute("plugin-changes", "", CHANGES_PER_MINUTE)];
+        let rates = [Rate::per_minute("plugin-changes", "", CHANGES_PER_MINUTE, CHANGES_AT_ONCE)];
         self.admit(owner_id, &AdmissionRequest { nonce: None, rates: &rates }, self.clock.now()).await
     }
 

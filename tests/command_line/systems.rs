@@ -91,8 +91,12 @@ async fn a_running_server_hears_of_systems_before_the_command_returns() {
 
     place.json(&["system", "add", "--owner", "acme", "--sys", "app"]).await;
     let in_app = Pair::of(&server.call(&frontend.login().header("XsysId", "app")).await);
-    assert_eq!(server.code(&frontend.current(&in_app)).await, "TOKEN_INVALID", "a token of one system in another");
+    assert_eq!(server.code(&frontend.current(&in_app)).await, "OK", "the token names its system");
+    let elsewhere = frontend.current(&in_app).header("XsysId", "web");
+    assert_eq!(server.code(&elsewhere).await, "TOKEN_INVALID", "a token of one system in another");
     place.json(&["system", "set", "--owner", "acme", "--sys", "app", "--default"]).await;
-    assert_eq!(server.code(&frontend.current(&in_app)).await, "OK");
+    let by_default = server.sign_in(&frontend).await;
+    let named = frontend.current(&by_default).header("XsysId", "app");
+    assert_eq!(server.code(&named).await, "OK", "a sign-in that names no system is one in the default system");
     server.stop().await;
 }

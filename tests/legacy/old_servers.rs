@@ -163,9 +163,10 @@ async fn without_their_redis_the_cookie_is_kept(app: TestApp) {
     let mut old_browser = fleet.browser();
     old_browser.cookies.insert("userlogin".to_owned(), OLD_ID.to_owned());
     old_browser.who().await.assert_outcome(Errno::DATABASE);
-    for browser in [&mut browser, &mut old_browser] {
+    // Ours has ended and the old servers may still show it; theirs was not reached at all.
+    for (browser, errno) in [(&mut browser, Errno::NOT_EVERYWHERE), (&mut old_browser, Errno::DATABASE)] {
         let answer = browser.sign_out().await;
-        answer.assert_outcome(Errno::DATABASE);
+        answer.assert_outcome(errno);
         assert_eq!(answer.header("set-cookie"), None);
         browser.assert_cookie(true);
     }

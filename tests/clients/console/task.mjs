@@ -301,6 +301,7 @@ async function theOtherPages(page) {
 
   step = 'users and the audit trail';
   await page.getByRole('link', { name: 'Users', exact: true }).click();
+  await page.getByRole('heading', { name: 'Users' }).waitFor();
   await page.getByRole('row').nth(1).waitFor();
   await audit(page, 'users');
   await picture(page, 'users');

@@ -69,7 +69,7 @@ async fn plans(pool: &PgPool, statement: &LookUp) -> Vec<Vec<String>> {
     let mut plans = Vec::new();
     // What may be absent has no type by itself.
     let types = match statement.name {
-        "end the sessions of a user" => "(text, text, bigint, integer, bigint, bigint, bigint, bigint)",
+        "end the sessions of a user" => "(text, text, bigint, integer, bigint, bigint, bigint, bigint, text)",
         _ => "",
     };
     let prepare = format!("PREPARE look_up {types} AS {}", statement.text);

@@ -103,7 +103,7 @@ async fn settings_say_what_is_default_and_what_is_enabled() {
         let mut listed = db.list_settings().await.unwrap();
         listed.sort_by_key(|record| (record.owner_id.to_string(), record.sys_id.to_string()));
         let states: Vec<_> = listed.iter().map(|record| (record.sys_id.as_str(), record.is_default, record.disabled)).collect();
-        assert_eq!(states, [("app", false, false), ("web", true, true), ("app", false, true), ("web", true, true)]);
+        assert_eq!(states, [("app", true, false), ("web", false, true), ("app", true, true), ("web", false, true)]);
         assert_eq!(listed[0].tenant_settings, json!({"allowedOrigins": ["https://app.example"]}));
         assert_eq!(listed[0].system_settings, json!({"sessionLimit": 2}));
     })

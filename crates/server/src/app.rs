@@ -333,8 +333,12 @@ fn endpoint(shared: &Shared<'_>, surface: Surface) -> impl Endpoint<Output = Res
 struct Origins(Arc<Service>);
 
 impl OriginIndex for Origins {
-    fn headers_of(&self, origin: &str) -> Option<String> {
-        self.0.headers_of_origin(origin)
+    fn lists(&self, origin: &str) -> bool {
+        self.0.lists_origin(origin)
+    }
+
+    fn headers_of(&self, origin: &str, requested: &str) -> Option<String> {
+        self.0.headers_of_origin(origin, requested)
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::Either;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use poem::{Endpoint, IntoResponse, Middleware, Request, Response, Result};
@@ -23,12 +23,16 @@ const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("X-Plugin-Error, X
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const TRUE: HeaderValue = HeaderValue::from_static("true");
 const VARY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
+const VARY_REQUESTED: HeaderValue = HeaderValue::from_static("Access-Control-Request-Headers");
 
 /// Knows the origins of all systems.
 pub trait OriginIndex: Send + Sync + 'static {
-    /// The headers that pages of an origin may send beside those that every page may, each behind a comma; `None` where no
-    /// system lists the origin.
-    fn headers_of(&self, origin: &str) -> Option<String>;
+    /// Whether a system lists the origin.
+    fn lists(&self, origin: &str) -> bool;
+
+    /// Which of the headers that a preflight asks for pages of an origin may send beside those that every page may, each
+    /// behind a comma; `None` if no system lists the origin.
+    fn headers_of(&self, origin: &str, requested: &str) -> Option<String>;
 }
 
 /// Whether the request's own system lists its origin: set on the response (`response.set_data(AllowedOrigin(true))`) once
@@ -62,8 +66,13 @@ pub struct CrossOriginEndpoint<E> {
 }
 
 impl<E> CrossOriginEndpoint<E> {
-    fn headers_of(&self, origin: &HeaderValue) -> Option<String> {
-        self.index.headers_of(origin.to_str().ok()?)
+    fn lists(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|origin| self.index.lists(origin))
+    }
+
+    fn headers_of(&self, origin: &HeaderValue, preflight: &HeaderMap) -> Option<String> {
+        let requested = preflight.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|names| names.to_str().ok());
+        self.index.headers_of(origin.to_str().ok()?, &requested.collect::<Vec<_>>().join(","))
     }
 
     fn preflight(origin: HeaderValue, own_headers: Option<String>) -> Response {
@@ -71,6 +80,7 @@ impl<E> CrossOriginEndpoint<E> {
         let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
         let headers = response.headers_mut();
         headers.insert(VARY, VARY_ORIGIN);
+        headers.append(VARY, VARY_REQUESTED);
         if let Some(Ok(allowed)) = allowed {
             allow(headers, origin);
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS);
@@ -91,7 +101,7 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
         let is_private = is_private(request.uri().path());
         match origin {
             Some(origin) if is_preflight => {
-                let own_headers = if is_private { None } else { self.headers_of(&origin) };
+                let own_headers = if is_private { None } else { self.headers_of(&origin, request.headers()) };
                 Either::Left(ready(Ok(Self::preflight(origin, own_headers))))
             }
             origin => Either::Right(self.endpoint.call(request).map(move |answer| {
@@ -99,7 +109,7 @@ impl<E: Endpoint> Endpoint for CrossOriginEndpoint<E> {
                 response.headers_mut().append(VARY, VARY_ORIGIN);
                 if let Some(origin) = origin.filter(|_| !is_private) {
                     let decided = response.data::<AllowedOrigin>().map(|allowed| allowed.0);
-                    if decided.unwrap_or_else(|| self.headers_of(&origin).is_some()) {
+                    if decided.unwrap_or_else(|| self.lists(&origin)) {
                         allow(response.headers_mut(), origin);
                         response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
                     }
@@ -134,8 +144,12 @@ mod tests {
     struct OnlyHome;
 
     impl OriginIndex for OnlyHome {
-        fn headers_of(&self, origin: &str) -> Option<String> {
-            (origin == HOME).then(|| ", X-App".to_owned())
+        fn lists(&self, origin: &str) -> bool {
+            origin == HOME
+        }
+
+        fn headers_of(&self, origin: &str, requested: &str) -> Option<String> {
+            (origin == HOME).then(|| if requested == "x-app,x-other" { ", x-app".to_owned() } else { String::new() })
         }
     }
 
@@ -162,6 +176,7 @@ mod tests {
         let routes = Route::new().at("/undecided", get(undecided)).at("/refusing", get(refusing)).at("/allowing", get(allowing));
         let mut request = Request::builder().method(method).uri(path.parse().unwrap()).finish();
         request.headers_mut().insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("GET"));
+        request.headers_mut().insert(ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("x-app,x-other"));
         if let Some(origin) = origin {
             request.headers_mut().insert(ORIGIN, HeaderValue::from_static(origin));
         }
@@ -182,7 +197,7 @@ mod tests {
             assert_eq!(response.header(name), Some(value), "{name}");
         }
         let headers = response.header("access-control-allow-headers").unwrap();
-        for name in ["XverifyApi", "Authorization", "traceparent", "sentry-trace", "X-App"] {
+        for name in ["XverifyApi", "Authorization", "traceparent", "sentry-trace", "x-app"] {
             assert!(headers.split(", ").any(|listed| listed == name), "{name}");
         }
     }

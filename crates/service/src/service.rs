@@ -163,10 +163,15 @@ impl Service {
         Ok(DatabaseState { is_writable: health.is_writable, clock_skew: (!is_this_machine).then_some(skew) })
     }
 
-    /// The headers that pages of an origin may send beside those that every page may, each behind a comma; `None` where no
-    /// system lists the origin.
-    pub fn headers_of_origin(&self, origin: &str) -> Option<String> {
-        self.tenants.settings().headers_of(origin).map(str::to_owned)
+    /// Whether a system lists the origin.
+    pub fn lists_origin(&self, origin: &str) -> bool {
+        self.tenants.settings().lists(origin)
+    }
+
+    /// Which of the headers that a preflight asks for pages of an origin may send beside those that every page may, each
+    /// behind a comma; `None` if no system lists the origin.
+    pub fn headers_of_origin(&self, origin: &str, requested: &str) -> Option<String> {
+        self.tenants.settings().headers_of(origin, requested)
     }
 
     /// Whether the system that a request names, or its tenant's default one, wants HTTP 200 always. Asks no store.

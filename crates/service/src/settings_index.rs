@@ -1,7 +1,7 @@
 //! What of all systems' settings must be known where no call of the system has come to it: for a preflight, which names no
 //! tenant (contract 1.2), and for what is refused before or outside every operation (contract 1.6).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bo_auth_core::identifier::{OwnerId, SystemId};
 use bo_auth_core::settings::SystemSettings;
@@ -10,8 +10,8 @@ use bo_auth_store::record::SettingsRecord;
 /// Origins and statuses of all systems, in memory.
 #[derive(Debug, Default)]
 pub(crate) struct SettingsIndex {
-    /// Each origin that an enabled system lists, with the headers that such systems allow it, each behind a comma.
-    origins: HashMap<String, String>,
+    /// Each origin that an enabled system lists, with the headers that such systems allow it, in lower case.
+    origins: HashMap<String, HashSet<String>>,
     /// The systems that want HTTP 200 always, by tenant; a tenant's default one stands here as `None` too.
     status_200: HashMap<OwnerId, Vec<Option<SystemId>>>,
 }
@@ -44,19 +44,22 @@ impl SettingsIndex {
         }
         for origin in settings.allowed_origins {
             let headers = self.origins.entry(origin).or_default();
-            for name in &settings.allowed_headers {
-                if !headers.split(", ").any(|listed| listed.eq_ignore_ascii_case(name)) {
-                    headers.push_str(", ");
-                    headers.push_str(name);
-                }
-            }
+            headers.extend(settings.allowed_headers.iter().map(|name| name.to_ascii_lowercase()));
         }
     }
 
-    /// The headers that pages of an origin may send beside those that every page may, each behind a comma; `None` where no
-    /// system lists the origin.
-    pub(crate) fn headers_of(&self, origin: &str) -> Option<&str> {
-        self.origins.get(origin).map(String::as_str)
+    /// Whether a system lists the origin.
+    pub(crate) fn lists(&self, origin: &str) -> bool {
+        self.origins.contains_key(origin)
+    }
+
+    /// Which of the headers that a preflight asks for pages of the origin may send beside those that every page may, each
+    /// behind a comma; `None` if no system lists the origin. Any tenant may list an origin, so that all that is listed for
+    /// it could be more than a browser takes.
+    pub(crate) fn headers_of(&self, origin: &str, requested: &str) -> Option<String> {
+        let listed = self.origins.get(origin)?;
+        let names = requested.split(',').map(|name| name.trim().to_ascii_lowercase());
+        Some(names.filter(|name| listed.contains(name)).map(|name| format!(", {name}")).collect())
     }
 
     /// Whether the system that a request names, or its tenant's default one, wants HTTP 200 always.
@@ -96,9 +99,12 @@ mod tests {
             record("d", "web", true, false, json!({"noSuchSetting": 1})),
             record("e", "web", true, false, json!({"allowedOrigins": ["https://e.example"]})),
         ]);
-        assert_eq!(index.headers_of(home), Some(", X-App, X-Build, X-Shop"));
-        assert_eq!(index.headers_of("https://e.example"), Some(""));
-        assert_eq!(index.headers_of("https://gone.example"), None);
+        let of_home = |requested| index.headers_of(home, requested);
+        assert_eq!(of_home("x-app, x-other,X-Shop,x-gone").as_deref(), Some(", x-app, x-shop"));
+        assert_eq!(of_home("").as_deref(), Some(""), "what nobody asks for is not said, however much is listed");
+        assert_eq!(index.headers_of("https://e.example", "x-app").as_deref(), Some(""));
+        assert_eq!(index.headers_of("https://gone.example", "x-gone"), None);
+        assert!(index.lists(home) && !index.lists("https://gone.example"));
     }
 
     #[test]

@@ -73,7 +73,8 @@ impl Db {
             let modes = "sslmode is one of disable, allow, prefer, require, verify-ca and verify-full";
             return Err(Error::Configuration(modes.to_owned()));
         }
-        TlsFiles::of_url(url)?;
+        let files = TlsFiles::of_url(url)?;
+        known_parameters(url)?;
         let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let options = PgConnectOptions::from_str(url)
             .ok()
@@ -83,7 +84,12 @@ impl Db {
             .application_name("bo-auth")
             .options(POSTGRES_LIMITS)
             .options(POSTGRES_PLANS);
-        let (first, other) = modes(options.get_ssl_mode());
+        // libpq verifies the server with `require` too, if it is given an authority.
+        let mode = match options.get_ssl_mode() {
+            PgSslMode::Require if files.root.is_some() => PgSslMode::VerifyCa,
+            mode => mode,
+        };
+        let (first, other) = modes(mode);
         let connected = match open_postgres(max_connections, options.clone().ssl_mode(first)).await {
             Err(refused) if is_refused(&refused) => match other {
                 // If neither way leads to the server, the first says more about why.
@@ -112,6 +118,44 @@ impl Db {
         let is_local = options.get_socket().is_some() || is_this_machine(options.get_host());
         Ok(if is_local { Transport::Local } else { Transport::ClearText })
     }
+}
+
+/// Refuses parameters that nothing reads: what is meant to protect would silently not, and the driver would write the value
+/// into the log.
+///
+/// # Errors
+/// [`Error::Configuration`], which names the parameter and not its value.
+fn known_parameters(url: &str) -> Result<(), Error> {
+    const KNOWN: [&str; 14] = [
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "statement-cache-capacity",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+        "target_session_attrs",
+    ];
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let names =
+        query.split('&').filter(|parameter| !parameter.is_empty()).map(|parameter| parameter.split('=').next().unwrap_or(parameter));
+    for name in names {
+        if !KNOWN.contains(&name) && !name.starts_with("options[") {
+            return Err(Error::Configuration(format!("the database URL has a parameter that is not known: {}", printable(name))));
+        }
+    }
+    Ok(())
+}
+
+/// The beginning of a name, as far as it is one.
+fn printable(name: &str) -> String {
+    name.chars().take(40).filter(|character| character.is_ascii_alphanumeric() || "_-[]".contains(*character)).collect()
 }
 
 /// What is tried first, and what is tried if the server refuses that: as libpq has it for `allow` and `prefer`.

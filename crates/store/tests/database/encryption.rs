@@ -52,16 +52,21 @@ async fn a_postgres_that_nobody_vouches_for_is_refused_and_the_cause_is_said() {
         ("?sslmode=verify-full".to_owned(), "UnknownIssuer"),
         ("?sslmode=verify-ca".to_owned(), "UnknownIssuer"),
         (format!("?sslmode=verify-ca&sslrootcert={}", other.certificate()), "invalid peer certificate"),
+        (format!("?sslmode=require&sslrootcert={}", other.certificate()), "invalid peer certificate"),
         (format!("?sslmode=verify-full&sslrootcert={}", authority.certificate()), "not valid for name"),
     ] {
         let error = transport(&store.postgres_url(&parameters)).await.unwrap_err();
         assert!(error.is_unavailable() && causes(&error).contains(cause), "{parameters}: {}", causes(&error));
     }
-    for (parameters, cause) in
-        [("?sslmode=verify_full", "sslmode is one of"), ("?sslrootcert=/nowhere/ca.pem", "sslrootcert: the file cannot be read")]
-    {
+    for (parameters, cause) in [
+        ("?sslmode=verify_full", "sslmode is one of"),
+        ("?sslrootcert=/nowhere/ca.pem", "sslrootcert: the file cannot be read"),
+        ("?sslpassword=hunter2", "not known: sslpassword"),
+        ("?ssl-root-cert=/nowhere/hunter2", "not known: ssl-root-cert"),
+    ] {
         let error = transport(&store.postgres_url(parameters)).await.unwrap_err();
-        assert!(matches!(&error, Error::Configuration(text) if text.contains(cause)), "{parameters}: {error:?}");
+        let text = error.to_string();
+        assert!(matches!(&error, Error::Configuration(_)) && text.contains(cause) && !text.contains("hunter2"), "{text}");
     }
 }
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bo_auth_service::Service;
-use http::Version;
 use http::header::CONTENT_TYPE;
+use http::{Method, Version};
 use poem::{Endpoint, Request, Response, Result};
 use poem_openapi::OperationId;
 use tonic::{Code, Status};
@@ -52,9 +52,10 @@ struct Parts {
 #[error("the descriptors of proto/ cannot be read")]
 pub struct GrpcError(#[from] tonic_reflection::server::Error);
 
-/// Whether a request is gRPC: by its content type, and over HTTP/2 only, which its trailers need.
+/// Whether a request is gRPC: by its method and content type, and over HTTP/2 only, which its trailers need.
 fn is_grpc(request: &Request) -> bool {
     request.version() == Version::HTTP_2
+        && request.method() == Method::POST
         && request.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 

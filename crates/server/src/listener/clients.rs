@@ -73,13 +73,18 @@ impl Clients {
 
     /// Notes a connection for as long as the entry lives.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr, activity: &Arc<Activity>) -> Entered {
-        let client = self.limits.client_prefix.client(peer);
+        let client = self.client_of(peer);
         let mut open = self.lock();
         let id = open.next;
         open.next += 1;
         open.clients.entry(client).or_default().insert(id, Arc::clone(activity));
         drop(open);
         Entered { clients: Arc::clone(self), client, id }
+    }
+
+    /// Whose connection a peer's is: a listed proxy is a client of its own, whatever else stands in its network.
+    fn client_of(&self, peer: IpAddr) -> IpAddr {
+        if self.proxies.trusts(peer) { peer.to_canonical() } else { self.limits.client_prefix.client(peer) }
     }
 
     /// Ends the connection that has been idle longest, of a client that holds many; false if none is idle.

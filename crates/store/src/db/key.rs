@@ -145,11 +145,13 @@ impl Db {
             let owner_id = OwnerId::parse(&owner_id).map_err(|_| Error::Corrupt("owner id"))?;
             let revoked = transaction!(self, |connection, attempt| {
                 connection.hold_tenant(&owner_id).await?;
-                if !connection.exchange(&owner_id, KeyPurpose::Access, now).await? {
-                    return Ok(Revoked::default());
+                // No early return: what was written without an exchange is committed too.
+                if connection.exchange(&owner_id, KeyPurpose::Access, now).await? {
+                    let mark = connection.announce_revision(&owner_id, now, attempt).await?;
+                    Revoked { sessions: Vec::new(), marks: mark.into_iter().collect() }
+                } else {
+                    Revoked::default()
                 }
-                let mark = connection.announce_revision(&owner_id, now, attempt).await?;
-                Revoked { sessions: Vec::new(), marks: mark.into_iter().collect() }
             })?;
             exchanged.push((owner_id, revoked));
         }

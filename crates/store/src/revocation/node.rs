@@ -174,7 +174,8 @@ impl Node {
         let waited_out = self.acknowledgements.wait(epoch, number, live.to_vec(), received + LEASE + ROUNDING).await;
         // Leases of the epoch before this one are known to nobody; they have run out when this one is as old as a lease.
         if young != "0" && !failpoint::left_out(Guard::YoungEpoch) {
-            let left = Duration::from_millis(young.parse().unwrap_or_else(|_| millis(LEASE)));
+            // Redis' clock may have been set back since: nobody holds a lease for longer than one.
+            let left = Duration::from_millis(young.parse().unwrap_or_else(|_| millis(LEASE))).min(LEASE);
             tokio::time::sleep_until((received + left + ROUNDING).into()).await;
         }
         Ok(waited_out)
@@ -227,7 +228,8 @@ impl Node {
                 Ok(Renewal::OtherEpoch(position))
             }
             "granted" => {
-                self.lease.extend(sent, Duration::from_millis(left));
+                // However Redis' clock was set: whoever ends a session waits no longer than a lease.
+                self.lease.extend(sent, Duration::from_millis(left).min(LEASE));
                 if self.lease.is_alive() {
                     self.has_read.store(false, Ordering::Relaxed);
                 }

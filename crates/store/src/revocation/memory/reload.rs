@@ -26,7 +26,7 @@ impl Memory {
     /// Reads all ended sessions and marks that matter, and counts them in `rows` as it goes. What
     /// ends meanwhile it may miss.
     pub(in crate::revocation) async fn reload_all(&self, db: &Db, now: Timestamp, rows: &AtomicU64) -> Result<(), Error> {
-        self.forgotten_before.fetch_max(now.seconds(), Ordering::AcqRel);
+        let known = self.forgotten_before.fetch_max(now.seconds(), Ordering::AcqRel).max(now.seconds());
         self.reload_marks(db, now, rows).await?;
         let mut after = None;
         loop {
@@ -42,7 +42,8 @@ impl Memory {
                 break;
             }
         }
-        self.forgotten_before.store(now.seconds(), Ordering::Release);
+        // Unless something was forgotten meanwhile, because the clock was ahead: then it is read again.
+        let _ = self.forgotten_before.compare_exchange(known, now.seconds(), Ordering::AcqRel, Ordering::Acquire);
         Ok(())
     }
 

@@ -54,9 +54,7 @@ async fn a_tenant_stores_so_much_and_no_more(app: TestApp) {
 
 async fn settings_of_one_tenant_hide_no_origins_of_others(app: TestApp) {
     let (one, two) = (app.with_tenant("one").await, app.with_tenant("two").await);
-    let listed = |name: &str| {
-        app.service().headers_of_origin(&format!("https://{name}-{}.example", one.owner_id.as_str().to_ascii_lowercase())).is_some()
-    };
+    let listed = |name: &str| app.service().lists_origin(&format!("https://{name}-{}.example", one.owner_id.as_str().to_ascii_lowercase()));
     let origin = |name: &str| json!({"allowedOrigins": [format!("https://{name}-{}.example", one.owner_id.as_str().to_ascii_lowercase())]});
     one.web().change(origin("first")).await;
     two.web().change(origin("second")).await;

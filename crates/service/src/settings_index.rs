@@ -59,7 +59,8 @@ impl SettingsIndex {
     pub(crate) fn headers_of(&self, origin: &str, requested: &str) -> Option<String> {
         let listed = self.origins.get(origin)?;
         let names = requested.split(',').map(|name| name.trim().to_ascii_lowercase());
-        Some(names.filter(|name| listed.contains(name)).map(|name| format!(", {name}")).collect())
+        let allowed = names.filter(|name| listed.contains(name));
+        Some(allowed.flat_map(|name| [", ".to_owned(), name]).collect())
     }
 
     /// Whether the system that a request names, or its tenant's default one, wants HTTP 200 always.
